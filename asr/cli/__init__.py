@@ -1,0 +1,30 @@
+"""The command line: one file a command, each a thin shell over the library.
+
+Nothing here may import torch at module level, so that `asr --help` answers at once.
+"""
+
+import sys
+
+import typer
+
+from asr.errors import AsrError
+
+app = typer.Typer(
+    name="asr",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train your own speech recogniser, transcribe with it, and measure its word error rate.",
+)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with one line and exit status 2."""
+    try:
+        app()
+    except AsrError as error:
+        print(f"asr: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("asr: stopped", file=sys.stderr)
+        sys.exit(130)

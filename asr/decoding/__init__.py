@@ -1,0 +1,1 @@
+"""Decoding: log-probabilities in, hypotheses out."""

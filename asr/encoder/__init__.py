@@ -1,0 +1,1 @@
+"""The acoustic model: features in, log-probabilities out."""

@@ -1,0 +1,1 @@
+"""Scoring: strings in, error rates out."""

@@ -1,0 +1,1 @@
+"""Training: CTC loss, optimiser, checkpoints, the loop."""
