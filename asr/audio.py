@@ -71,18 +71,24 @@ def load_audio(path: Path, *, offset: float = 0.0, duration: float | None = None
             raise AudioError(
                 f"{path}: the file ends after {file.frames / rate:.2f} s, but "
                 f"{offset:.2f} s to {(start + count) / rate:.2f} s was asked for; "
-                "the recording is cut short or the manifest is wrong: copy or prepare it again"
+                "the recording is cut short or the manifest is wrong: copy or prepare it again",
+                "wrong-duration",
             )
         try:
             file.seek(start)
             samples = file.read(count, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{path}: damaged audio ({error.error_string})") from None
+            raise AudioError(
+                f"{path}: damaged or cut short ({error.error_string.rstrip('.')}); "
+                "copy the file again",
+                "damaged",
+            ) from None
         expected = min(count, file.frames - start)
     if len(samples) < expected:
         raise AudioError(
             f"{path}: cut short: the header promises {expected / rate:.2f} s, "
-            f"{len(samples) / rate:.2f} s could be read; copy the file again"
+            f"{len(samples) / rate:.2f} s could be read; copy the file again",
+            "cut-short",
         )
     return Waveform(np.ascontiguousarray(samples.mean(axis=1)), rate)
 
@@ -100,12 +106,14 @@ def refuse_silence(waveform: Waveform, path: Path) -> None:
     peak = float(np.abs(waveform.samples).max(initial=0.0))
     if not math.isfinite(peak):
         raise AudioError(
-            f"{path}: has samples that are not numbers (NaN or infinite); record again"
+            f"{path}: has samples that are not numbers (NaN or infinite); record again",
+            "not-finite",
         )
     if peak < _SILENCE_PEAK:
         raise AudioError(
             f"{path}: silent: the loudest of {waveform.duration:.2f} s is {peak:.1e} of full scale "
-            f"(expected {_SILENCE_PEAK:.0e} or more); check the microphone or the channel"
+            f"(expected {_SILENCE_PEAK:.0e} or more); check the microphone or the channel",
+            "silent",
         )
 
 
@@ -114,7 +122,9 @@ def _open(path: Path) -> Any:
         what = "a folder" if path.is_dir() else "no such file"
         raise AudioError(f"{path}: {what}; expected an audio file")
     if path.stat().st_size == 0:
-        raise AudioError(f"{path}: the file is empty (0 bytes); copy or record it again")
+        raise AudioError(
+            f"{path}: the file is empty (0 bytes); copy or record it again", "empty-audio"
+        )
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
@@ -124,7 +134,9 @@ def _open(path: Path) -> Any:
         ) from None
     if file.frames == 0:
         file.close()
-        raise AudioError(f"{path}: the file has no samples (0.00 s); record it again")
+        raise AudioError(
+            f"{path}: the file has no samples (0.00 s); record it again", "empty-audio"
+        )
     return file
 
 
@@ -142,7 +154,8 @@ def _refuse_cut_wav(path: Path) -> None:
                 if length not in (0, 0xFFFFFFFF) and file.tell() + length > size:
                     raise AudioError(
                         f"{path}: cut short: the header promises {length} bytes of sound, "
-                        f"{size - file.tell()} are there; copy the file again"
+                        f"{size - file.tell()} are there; copy the file again",
+                        "cut-short",
                     )
                 return
             file.seek(length + length % 2, 1)

@@ -9,6 +9,8 @@
 Every message says where, what came, what was expected, and what to do.
 """
 
+from typing import Literal
+
 
 class AsrError(Exception):
     """Something the user gave cannot be used; the message says where, what, and what to do."""
@@ -22,8 +24,18 @@ class DataError(AsrError):
     """A manifest, a transcript or a corpus is wrong."""
 
 
+AudioProblem = Literal[
+    "unreadable", "empty-audio", "cut-short", "damaged", "wrong-duration", "silent", "not-finite"
+]
+
+
 class AudioError(AsrError):
-    """One recording cannot be used."""
+    """One recording cannot be used; `problem` says what kind of trouble it is, for counting."""
+
+    def __init__(self, message: str, problem: AudioProblem = "unreadable") -> None:
+        """`message` names the file first."""
+        super().__init__(message)
+        self.problem = problem
 
 
 class ModelError(AsrError):

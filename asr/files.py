@@ -21,7 +21,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield temporary
         # mkstemp makes files private; a result is as readable as any other file of the user's.
         temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as file:
+        with temporary.open("rb+") as file:  # Windows syncs only what may be written
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:

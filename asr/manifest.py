@@ -40,7 +40,8 @@ def read_manifest(path: Path) -> list[Utterance]:
         DataError: with file, line number and key, for anything that is not as it should be.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines: it also cuts at characters that JSON allows in a string (U+2028).
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such manifest; check the path") from None
     except (UnicodeDecodeError, OSError) as error:

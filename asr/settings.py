@@ -5,8 +5,8 @@ types are errors that name the key, and the nearest good key where there is one.
 """
 
 import difflib
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,12 +19,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], where: str) -> Self:
+    def parse(cls, values: Mapping[str, Any], where: str | Callable[[str], str]) -> Self:
         """Validate plain data.
 
         Args:
             values: the keys and values, as read from YAML or JSON.
-            where: the file (and section) they came from, for error messages.
+            where: the file (and section) they came from, for error messages; or a function that
+                says it of a dotted key, where they came from several places.
 
         Raises:
             ConfigError: naming the dotted key, what came and what was expected.
@@ -32,36 +33,79 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(f"{where}: {_explain(cls, error)}") from None
+            raise ConfigError(_explain(cls, error, where)) from None
 
 
-def _explain(settings: type[BaseModel], error: ValidationError) -> str:
-    """Say in words what the first few problems are."""
-    problems = [_explain_one(settings, problem) for problem in error.errors()[:3]]
-    return "; ".join(problems)
+def _explain(
+    settings: type[BaseModel], error: ValidationError, where: str | Callable[[str], str]
+) -> str:
+    """Say in words what the first few problems are, each place named once."""
+    by_place: dict[str, list[str]] = {}
+    for problem in error.errors()[:3]:
+        place = where if isinstance(where, str) else where(_dotted(problem["loc"]))
+        by_place.setdefault(place, []).append(_explain_one(settings, problem))
+    return "; ".join(f"{place}: {'; '.join(words)}" for place, words in by_place.items())
 
 
 def _explain_one(settings: type[BaseModel], problem: Any) -> str:
-    location = [part for part in problem["loc"] if part != "__root__"]
-    key = ".".join(str(part) for part in location) or "(whole section)"
+    location, came = problem["loc"], problem["input"]
+    key = _dotted(location) or "(whole section)"
     if problem["type"] == "extra_forbidden":
-        known = sorted(_known_keys(settings, location[:-1]))
-        near = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
-        return f"unknown key '{key}'; {hint}"
+        return f"unknown key '{key}'; {_hint(settings, location)}"
     if problem["type"] == "missing":
         return f"key '{key}' is required and missing"
-    return (
-        f"key '{key}': {problem['msg'].removeprefix('Value error, ')} (came: {problem['input']!r})"
-    )
+    if problem["type"] == "model_type":
+        known = ", ".join(sorted(_fields(_sections_at(settings, location))))
+        return f"key '{key}': {came!r} came; expected a section with keys among: {known}"
+    return f"key '{key}': {problem['msg'].removeprefix('Value error, ')} (came: {came!r})"
 
 
-def _known_keys(settings: type[BaseModel], location: list[Any]) -> set[str]:
-    """Names of the fields at a dotted location below `settings`."""
+def _hint(settings: type[BaseModel], location: Sequence[str | int]) -> str:
+    """The nearest good key beside an unknown one, or the same key in another section."""
+    unknown = str(location[-1])
+    known = sorted(_fields(_sections_at(settings, location[:-1])))
+    # The very same word in another section says more than a similar one in this.
+    same = [key for key in _all_keys(settings) if key.rpartition(".")[2] == unknown]
+    near = difflib.get_close_matches(unknown, known, n=1)
+    if same or near:
+        return f"did you mean '{same[0] if same else _dotted([*location[:-1], near[0]])}'?"
+    return f"known keys: {', '.join(known)}"
+
+
+def _dotted(location: Sequence[str | int]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _sections_at(settings: type[BaseModel], location: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The settings classes that stand at a dotted location below `settings`."""
+    sections = [settings]
     for part in location:
-        field = settings.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return set()
-        settings = annotation
-    return set(settings.model_fields)
+        fields = _fields(sections)
+        # Numbers count the items of a list; other parts that are no field name a union's member.
+        if part in fields:
+            sections = _section_types(fields[str(part)])
+    return sections
+
+
+def _section_types(annotation: Any) -> list[type[BaseModel]]:
+    """The settings classes in an annotation: `A | None` -> [A], `tuple[A, ...]` -> [A]."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _section_types(part)]
+
+
+def _fields(sections: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    """Annotations by field name."""
+    return {
+        name: field.annotation
+        for section in sections
+        for name, field in section.model_fields.items()
+    }
+
+
+def _all_keys(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted key below `settings`."""
+    for name, annotation in _fields([settings]).items():
+        yield f"{prefix}{name}"
+        for section in _section_types(annotation):
+            yield from _all_keys(section, f"{prefix}{name}.")

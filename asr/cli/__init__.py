@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from asr.cli import check, prepare, run, score
 from asr.errors import AsrError
 
 app = typer.Typer(
@@ -16,6 +17,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train your own speech recogniser, transcribe with it, and measure its word error rate.",
 )
+
+app.command("check")(check.check)
+app.command("score")(score.score)
+app.command("prepare")(prepare.prepare)
+app.command("run")(run.run)
 
 
 def main() -> None:

@@ -1,0 +1,131 @@
+"""A model is a folder: weights in safetensors, everything else in JSON; opening one runs no code.
+
+    model.json          format, settings, tokens, normaliser, and the card: what it was trained on
+    model.safetensors   the encoder's weights and the feature statistics
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from asr import __version__
+from asr.dataset import FrontEnd
+from asr.encoder.encoder import Encoder, EncoderSettings
+from asr.errors import ConfigError, ModelError
+from asr.features import FeatureExtractor, FeatureSettings, FeatureStats
+from asr.files import whole_file, write_text
+from asr.text import Normalizer
+from asr.tokens import TokenTable, tokens_from_json
+
+FORMAT = 1
+_JSON = "model.json"
+_WEIGHTS = "model.safetensors"
+_ENCODER = "encoder."
+_STATS = "stats."
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """All that is needed to transcribe."""
+
+    features: FeatureSettings
+    stats: FeatureStats | None
+    encoder: Encoder
+    tokens: TokenTable
+    normalizer: Normalizer
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """What happens to a recording before the encoder."""
+        return FrontEnd(FeatureExtractor(self.features), self.stats)
+
+
+def save_bundle(folder: Path, bundle: Bundle) -> None:
+    """Write a model folder."""
+    weights = {_ENCODER + name: tensor for name, tensor in bundle.encoder.state_dict().items()}
+    if bundle.stats is not None:
+        weights |= {_STATS + "mean": bundle.stats.mean, _STATS + "std": bundle.stats.std}
+    description = {
+        "format": FORMAT,
+        "asr_version": __version__,
+        "normalizer": bundle.normalizer.name,
+        "features": bundle.features.model_dump(mode="json"),
+        "encoder": bundle.encoder.settings.model_dump(mode="json"),
+        "tokens": bundle.tokens.to_json(),
+        "card": dict(bundle.card),
+    }
+    with whole_file(folder / _WEIGHTS) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, temporary)
+    write_text(folder / _JSON, json.dumps(description, ensure_ascii=False, indent=1) + "\n")
+
+
+def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
+    """Open a model folder.
+
+    Raises:
+        ModelError: it is not a model folder, it is damaged, or a newer version wrote it.
+    """
+    description = read_description(folder)
+    where = str(folder / _JSON)
+    weights = _read_weights(folder / _WEIGHTS)
+    try:
+        features = FeatureSettings.parse(description["features"], f"{where}: features")
+        settings = EncoderSettings.parse(description["encoder"], f"{where}: encoder")
+        normalizer = Normalizer(description["normalizer"])
+        tokens = tokens_from_json(description["tokens"], where)
+    except (KeyError, TypeError, ConfigError) as error:
+        raise ModelError(f"{where}: not a complete model description ({error})") from None
+    encoder = Encoder(settings, inputs=features.dimension, tokens=len(tokens))
+    inside = {name.removeprefix(_ENCODER): w for name, w in weights.items() if _ENCODER in name}
+    try:
+        encoder.load_state_dict(inside)
+    except RuntimeError as error:
+        raise ModelError(f"{folder / _WEIGHTS}: does not fit {where} ({error})") from None
+    stats = None
+    if features.cmvn == "global":
+        stats = _stats(weights, folder / _WEIGHTS)
+    encoder.to(device).eval()
+    return Bundle(features, stats, encoder, tokens, normalizer, description.get("card", {}))
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Read model.json without loading the weights. Raises ModelError where it cannot be used."""
+    path = folder / _JSON
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder}: not a model folder: there is no {_JSON} in it; "
+            "expected what `asr run` leaves in exp/NAME/model"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
+    version = description.get("format") if isinstance(description, dict) else None
+    if version != FORMAT:
+        raise ModelError(
+            f"{path}: model format {version!r} came; this version of asr reads {FORMAT}; "
+            "use the version that wrote it, or train again"
+        )
+    return dict(description)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
+
+
+def _stats(weights: Mapping[str, Tensor], path: Path) -> FeatureStats:
+    try:
+        return FeatureStats(weights[_STATS + "mean"], weights[_STATS + "std"])
+    except KeyError as error:
+        raise ModelError(f"{path}: {error} is missing, which global CMVN needs") from None

@@ -1,0 +1,152 @@
+"""Dataset: an Utterance becomes an Example, Examples become a Batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from asr.audio import Waveform, load_audio, refuse_silence, resample
+from asr.augment import AugmentSettings, Draw, draw, perturb_speed, spec_augment
+from asr.errors import AudioError
+from asr.features import FeatureExtractor, FeatureStats, normalize
+from asr.manifest import Utterance
+from asr.text import Normalizer
+from asr.tokens import TokenTable
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance, ready for the model."""
+
+    id: str
+    features: Tensor  # (T, F)
+    targets: Tensor  # (L,)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances padded to one length."""
+
+    ids: tuple[str, ...]
+    features: Tensor  # (B, T, F)
+    feature_lengths: Tensor  # (B,)
+    targets: Tensor  # (B, L)
+    target_lengths: Tensor  # (B,)
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """All that happens to a recording before the encoder; the same in training and use."""
+
+    extractor: FeatureExtractor
+    stats: FeatureStats | None  # None: normalise each utterance by itself
+
+    def load(self, utterance: Utterance) -> Waveform:
+        """Read an utterance at the model's sample rate. Raises AudioError if it is unusable."""
+        whole = utterance.offset == 0.0
+        duration = None if whole and utterance.duration == 0.0 else utterance.duration
+        waveform = load_audio(utterance.audio_path, offset=utterance.offset, duration=duration)
+        refuse_silence(waveform, utterance.audio_path)
+        return resample(waveform, self.extractor.settings.sample_rate)
+
+    def features(self, waveform: Waveform, name: str) -> Tensor:
+        """Waveform -> (T, F) normalised features; `name` is what an error calls it."""
+        raw = self.raw_features(waveform, name).unsqueeze(0)
+        return normalize(raw, torch.tensor([raw.shape[1]]), self.stats)[0]
+
+    def raw_features(self, waveform: Waveform, name: str) -> Tensor:
+        """Waveform -> (T, F) features before CMVN. Raises AudioError where no frame fits in."""
+        samples = torch.from_numpy(waveform.samples).unsqueeze(0)
+        raw, lengths = self.extractor(samples, torch.tensor([samples.shape[1]]))
+        if int(lengths) == 0:
+            least = self.extractor.settings.fft_size / waveform.sample_rate
+            raise AudioError(
+                f"{name}: too short: {waveform.duration:.3f} s; expected at least {least:.3f} s"
+            )
+        features: Tensor = raw[0, : int(lengths)]
+        return features
+
+
+class SpeechDataset:
+    """Transcribed utterances as examples; features are kept in memory up to a limit."""
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        front_end: FrontEnd,
+        *,
+        tokens: TokenTable,
+        normalizer: Normalizer,
+        augment: AugmentSettings | None = None,
+        seed: int = 0,
+        cache_bytes: int = 0,
+    ) -> None:
+        """Raises DataError for a transcript with characters that have no token."""
+        self.utterances = list(utterances)
+        self._front_end = front_end
+        self._augment = augment
+        self._seed = seed
+        self._targets = [
+            torch.tensor(tokens.encode(normalizer(utterance.text or "")))
+            for utterance in self.utterances
+        ]
+        self._cache: dict[tuple[int, float], Tensor] = {}
+        self._cache_left = cache_bytes
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def frames(self, index: int, epoch: int) -> int:
+        """Frames T that an utterance will have in an epoch, without reading it."""
+        settings = self._front_end.extractor.settings
+        seconds = self.utterances[index].duration / self._draw(index, epoch).speed
+        return max(1, settings.frames(round(seconds * settings.sample_rate)))
+
+    def example(self, index: int, epoch: int) -> Example:
+        """Utterance -> features and targets, augmented as (seed, epoch, id) say."""
+        utterance = self.utterances[index]
+        chance = self._draw(index, epoch)
+        features = self._features(index, chance.speed)
+        if self._augment is not None:
+            per_second = 1 / self._front_end.extractor.settings.shift_seconds
+            features = spec_augment(
+                features,
+                self._augment,
+                frames_per_second=per_second,
+                generator=chance.generator,
+            )
+        return Example(utterance.id, features, self._targets[index])
+
+    def _draw(self, index: int, epoch: int) -> Draw:
+        if self._augment is None:
+            return Draw(1.0, torch.Generator())
+        identifier = self.utterances[index].id
+        return draw(self._augment, seed=self._seed, epoch=epoch, utterance_id=identifier)
+
+    def _features(self, index: int, speed: float) -> Tensor:
+        key = (index, speed)
+        if key in self._cache:
+            return self._cache[key]
+        utterance = self.utterances[index]
+        waveform = perturb_speed(self._front_end.load(utterance), speed)
+        features = self._front_end.features(waveform, f"{utterance.audio_path}")
+        if features.nbytes <= self._cache_left:
+            self._cache_left -= features.nbytes
+            self._cache[key] = features
+        return features
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Pad examples to the longest of them, with zeros."""
+    return Batch(
+        ids=tuple(example.id for example in examples),
+        features=_pad([example.features for example in examples]),
+        feature_lengths=torch.tensor([len(example.features) for example in examples]),
+        targets=_pad([example.targets for example in examples]),
+        target_lengths=torch.tensor([len(example.targets) for example in examples]),
+    )
+
+
+def _pad(sequences: Sequence[Tensor]) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)

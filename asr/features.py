@@ -1,0 +1,146 @@
+"""Features: waveforms in, normalised frames of log-mel energies or MFCCs out."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+import torchaudio
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from asr.settings import Settings
+
+_FLOOR = 1e-6  # added to mel energies (full scale 1): about the noise of a quiet 16-bit recording
+_MIN_STD = 1e-3
+
+
+class FeatureSettings(Settings):
+    """What the model listens to. The sample rate belongs to the model."""
+
+    kind: Literal["log_mel", "mfcc"] = "log_mel"
+    sample_rate: int = Field(default=16000, ge=4000)  # Hz
+    window_seconds: float = Field(default=0.025, gt=0)
+    shift_seconds: float = Field(default=0.010, gt=0)
+    mels: int = Field(default=64, ge=4)  # filters, equally spaced in mel
+    coefficients: int = Field(default=20, ge=1)  # of the cepstrum, for mfcc only
+    low_hz: float = Field(default=20.0, ge=0)
+    cmvn: Literal["global", "per_utterance"] = "global"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind == "mfcc" and self.coefficients > self.mels:
+            raise ValueError(f"coefficients ({self.coefficients}) must not exceed mels")
+        if self.low_hz >= self.sample_rate / 2:
+            raise ValueError(f"low_hz ({self.low_hz}) must lie below half the sample rate")
+        return self
+
+    @property
+    def dimension(self) -> int:
+        """Numbers per frame, F."""
+        return self.mels if self.kind == "log_mel" else self.coefficients
+
+    @property
+    def window(self) -> int:
+        """Window length in samples."""
+        return round(self.window_seconds * self.sample_rate)
+
+    @property
+    def shift(self) -> int:
+        """Frame shift in samples."""
+        return round(self.shift_seconds * self.sample_rate)
+
+    @property
+    def fft_size(self) -> int:
+        """The power of two that holds a window."""
+        return 1 << math.ceil(math.log2(self.window))
+
+    def frames(self, samples: int) -> int:
+        """Number of frames T of N samples; 0 where one frame does not fit in."""
+        return max(0, 1 + (samples - self.fft_size) // self.shift)
+
+
+class FeatureExtractor(nn.Module):
+    """Log-mel energies or MFCCs of a batch of waveforms, on the device of the input."""
+
+    def __init__(self, settings: FeatureSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self._mel = torchaudio.transforms.MelSpectrogram(
+            sample_rate=settings.sample_rate,
+            n_fft=settings.fft_size,
+            win_length=settings.window,
+            hop_length=settings.shift,
+            f_min=settings.low_hz,
+            n_mels=settings.mels,
+            center=False,  # frames see only their own samples, so padding cannot reach them
+        )
+        dct = torchaudio.functional.create_dct(settings.coefficients, settings.mels, norm="ortho")
+        self.register_buffer("_dct", dct, persistent=False)
+
+    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute features.
+
+        Args:
+            samples: (B, N), full scale -1 to 1, padded with anything.
+            lengths: (B,) samples of each waveform.
+
+        Returns:
+            (B, T, F) features, and (B,) frames of each; frames past the length mean nothing.
+        """
+        self.to(samples.device)
+        padded = nn.functional.pad(samples, (0, max(0, self.settings.fft_size - samples.shape[1])))
+        mel = self._mel(padded).transpose(1, 2)
+        features = torch.log(mel + _FLOOR)
+        if self.settings.kind == "mfcc":
+            features = features @ self.get_buffer("_dct")
+        frames = 1 + (lengths - self.settings.fft_size).div(
+            self.settings.shift, rounding_mode="floor"
+        )
+        return features, frames.clamp(min=0)
+
+
+@dataclass(frozen=True)
+class FeatureStats:
+    """Mean and standard deviation of each feature over a corpus (global CMVN)."""
+
+    mean: Tensor  # (F,)
+    std: Tensor  # (F,)
+
+    @classmethod
+    def accumulate(cls, features: Iterable[Tensor]) -> Self:
+        """Compute statistics over all frames of all utterances, each (T, F)."""
+        count, total, squares = 0, torch.zeros(()), torch.zeros(())
+        for utterance in features:
+            exact = utterance.double()
+            count += len(exact)
+            total = total + exact.sum(0)
+            squares = squares + exact.square().sum(0)
+        mean = total / count
+        variance = (squares / count - mean.square()).clamp(min=0)
+        return cls(mean.float(), variance.sqrt().clamp(min=_MIN_STD).float())
+
+
+def normalize(features: Tensor, lengths: Tensor, stats: FeatureStats | None) -> Tensor:
+    """Cepstral mean and variance normalisation; frames past the length become 0.
+
+    Args:
+        features: (B, T, F).
+        lengths: (B,) valid frames; only these count.
+        stats: statistics of the corpus; None takes those of each utterance.
+    """
+    valid = frame_mask(lengths, features.shape[1]).unsqueeze(2)
+    if stats is not None:
+        mean, std = stats.mean.to(features.device), stats.std.to(features.device)
+    else:
+        count = lengths.clamp(min=1).view(-1, 1, 1)
+        mean = (features * valid).sum(1, keepdim=True) / count
+        variance = ((features - mean).square() * valid).sum(1, keepdim=True) / count
+        std = variance.sqrt().clamp(min=_MIN_STD)
+    return torch.where(valid, (features - mean) / std, 0.0)
+
+
+def frame_mask(lengths: Tensor, frames: int) -> Tensor:
+    """(B,) lengths -> (B, T) mask, true on valid frames."""
+    return torch.arange(frames, device=lengths.device) < lengths.unsqueeze(1)

@@ -1,0 +1,137 @@
+"""Stages 4, 6 and 7: feature statistics, training, and the model folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from safetensors.torch import load_file, save_file
+
+from asr.bundle import Bundle, save_bundle
+from asr.dataset import FrontEnd, SpeechDataset
+from asr.encoder.encoder import Encoder
+from asr.features import FeatureExtractor, FeatureStats
+from asr.files import whole_file, write_text
+from asr.recipe.config import Recipe
+from asr.recipe.corpus import read_tokens, read_usable
+from asr.text import Normalizer
+from asr.tokens import TokenTable
+from asr.training.checkpoint import average_epochs, load_epoch
+from asr.training.distributed import choose_device
+from asr.training.evaluation import Evaluation, evaluate
+from asr.training.loop import TrainingData, train
+from asr.training.reporting import read_metrics
+
+_STATS = "stats.safetensors"
+_STATS_UTTERANCES = 2000  # evenly spread; more would not move a mean
+_GIB = 2**30
+
+
+def stats(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
+    """Stage 4: mean and standard deviation of the training features, for global CMVN."""
+    if recipe.features.cmvn == "per_utterance":
+        write_text(output / "README.txt", "CMVN is per utterance: there is nothing to keep.\n")
+        return
+    utterances = read_usable(folders, "train")
+    sample = utterances[:: -(-len(utterances) // _STATS_UTTERANCES)]
+    front_end = FrontEnd(FeatureExtractor(recipe.features), None)
+    raw = (
+        front_end.raw_features(front_end.load(utterance), str(utterance.audio_path))
+        for utterance in track(sample, "statistics", transient=True)
+    )
+    found = FeatureStats.accumulate(raw)
+    with whole_file(output / _STATS) as temporary:
+        save_file({"mean": found.mean, "std": found.std}, temporary)
+
+
+def train_encoder(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
+    """Stage 6: the acoustic model; goes on where a killed training stopped."""
+    tokens = read_tokens(folders["tokens"])
+    # The weights' first values are the seed's, whatever was drawn before.
+    torch.manual_seed(recipe.seed)
+    encoder = _encoder(recipe, tokens)
+    data = _training_data(recipe, folders, tokens)
+    train(
+        encoder,
+        data,
+        recipe.training,
+        folder=output,
+        seed=recipe.seed,
+        device=choose_device(device),
+    )
+
+
+def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
+    """Stage 7: the mean of the best epochs, or the best one where that does better on dev."""
+    tokens = read_tokens(folders["tokens"])
+    encoder = _encoder(recipe, tokens).to(choose_device(device))
+    data = _training_data(recipe, folders, tokens)
+    records = read_metrics(folders["train"])
+    best = min(
+        records, key=lambda record: (record["dev_wer"], record["dev_cer"], record["dev_loss"])
+    )
+    candidates = {
+        f"mean of the best {recipe.training.keep} epochs": average_epochs(folders["train"]),
+        f"epoch {best['epoch']}": load_epoch(folders["train"], best["epoch"]),
+    }
+    results: dict[str, Evaluation] = {}
+    for name, weights in candidates.items():
+        encoder.load_state_dict(weights)
+        results[name] = evaluate(
+            encoder,
+            data.dev,
+            tokens=tokens,
+            normalizer=data.normalizer,
+            batch=recipe.training.batch,
+        )
+    chosen = min(results, key=lambda name: (results[name].words.rate, results[name].loss))
+    encoder.load_state_dict(candidates[chosen])
+    card = {
+        "name": recipe.name,
+        "weights": chosen,
+        "dev_wer": results[chosen].words.rate,
+        "dev_cer": results[chosen].characters.rate,
+        "training_hours": sum(one.duration for one in data.train.utterances) / 3600,
+        "training_utterances": len(data.train),
+        "training_minutes": records[-1]["seconds"] / 60,
+        "epochs": records[-1]["epoch"],
+        "seed": recipe.seed,
+    }
+    stats_ = _read_stats(recipe, folders)
+    save_bundle(
+        output, Bundle(recipe.features, stats_, encoder.cpu(), tokens, data.normalizer, card)
+    )
+
+
+def _encoder(recipe: Recipe, tokens: TokenTable) -> Encoder:
+    return Encoder(recipe.encoder, inputs=recipe.features.dimension, tokens=len(tokens))
+
+
+def _training_data(recipe: Recipe, folders: Mapping[str, Path], tokens: TokenTable) -> TrainingData:
+    front_end = FrontEnd(FeatureExtractor(recipe.features), _read_stats(recipe, folders))
+    normalizer = Normalizer(recipe.normalizer)
+    cache = int(recipe.training.cache_gib * _GIB)
+    dev = SpeechDataset(
+        read_usable(folders, "dev"),
+        front_end,
+        tokens=tokens,
+        normalizer=normalizer,
+        cache_bytes=cache // 4,
+    )
+    training = SpeechDataset(
+        read_usable(folders, "train"),
+        front_end,
+        tokens=tokens,
+        normalizer=normalizer,
+        augment=recipe.augment,
+        seed=recipe.seed,
+        cache_bytes=cache - cache // 4,
+    )
+    return TrainingData(training, dev, tokens, normalizer)
+
+
+def _read_stats(recipe: Recipe, folders: Mapping[str, Path]) -> FeatureStats | None:
+    if recipe.features.cmvn == "per_utterance":
+        return None
+    tensors = load_file(folders["stats"] / _STATS)
+    return FeatureStats(tensors["mean"], tensors["std"])

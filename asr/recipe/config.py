@@ -1,0 +1,138 @@
+"""Recipe files: strict YAML and `--set` overrides -> one frozen, validated Recipe."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from asr.augment import AugmentSettings
+from asr.batching import BatchSettings
+from asr.check import CheckSettings
+from asr.encoder.encoder import EncoderSettings
+from asr.errors import ConfigError
+from asr.features import FeatureSettings
+from asr.files import write_text
+from asr.recipe.overrides import Override, merge, read_yaml, write_yaml
+from asr.settings import Settings
+from asr.text import NORMALIZER_NAMES
+from asr.tokens import TokenSettings
+from asr.training.loop import TrainingSettings
+
+RECIPE_FILE = "recipe.yaml"
+_HEADER = "# Written by `asr run`: the recipe as it was run, defaults and --set included.\n"
+
+
+class CorpusSettings(Settings):
+    """Which corpus, and what its preparation is told."""
+
+    name: str  # a module of data_prep
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class DecodingSettings(Settings):
+    """How test sets are decoded."""
+
+    batch: BatchSettings = BatchSettings()
+
+
+class Recipe(Settings):
+    """All settings of an experiment; each section is obeyed by the code beside its class."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")  # also names the experiment folder
+    seed: int = 1
+    corpus: CorpusSettings
+    normalizer: str = "basic"
+    test: tuple[str, ...] = ()  # splits to decode; empty: all but train and dev
+    check: CheckSettings = CheckSettings()
+    tokens: TokenSettings = TokenSettings()
+    features: FeatureSettings = FeatureSettings()
+    augment: AugmentSettings = AugmentSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    training: TrainingSettings = TrainingSettings()
+    decoding: DecodingSettings = DecodingSettings()
+
+    @field_validator("normalizer")
+    @classmethod
+    def _known_normalizer(cls, name: str) -> str:
+        if name not in NORMALIZER_NAMES:
+            raise ValueError(f"expected one of {', '.join(NORMALIZER_NAMES)}")
+        return name
+
+
+def find_recipe(path: Path) -> Path:
+    """Return the YAML file of a recipe, which is given as that file or as its folder.
+
+    Raises:
+        ConfigError: there is none; names the one in `recipes/` where there is one.
+    """
+    if path.is_file():
+        return path
+    if (path / RECIPE_FILE).is_file():
+        return path / RECIPE_FILE
+    if path.is_dir():
+        raise ConfigError(f"{path}: the folder has no {RECIPE_FILE}; name a recipe's own folder")
+    near = Path("recipes") / path
+    if near.exists():
+        raise ConfigError(f"{path}: there is no such recipe; did you mean {near}?")
+    raise ConfigError(
+        f"{path}: there is no such recipe; give a folder with a {RECIPE_FILE}, or a YAML file"
+    )
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and validate a recipe.
+
+    Args:
+        path: its folder or its YAML file.
+        overrides: 'training.epochs=5' and the like, the value in YAML; later ones win.
+
+    Raises:
+        ConfigError: naming the file and line, or the file or override and the key.
+    """
+    file = find_recipe(path)
+    values = read_yaml(file)
+    parsed = [Override.parse(text) for text in overrides]
+    merged: Mapping[str, Any] = values
+    for override in parsed:
+        merged = merge(merged, override)
+
+    def source(key: str) -> str:
+        return _source(key, file, values, parsed)
+
+    return Recipe.parse(merged, source)
+
+
+def dump_recipe(recipe: Recipe, folder: Path) -> Path:
+    """Write a resolved recipe into an experiment folder, whole or not at all.
+
+    Raises:
+        ConfigError: a recipe file that a person wrote stands there.
+    """
+    path = folder / RECIPE_FILE
+    if path.exists() and not path.read_text(encoding="utf-8").startswith(_HEADER):
+        raise ConfigError(
+            f"{path}: was not written by 'asr run' and will not be overwritten; "
+            "choose another --exp folder"
+        )
+    write_text(path, _HEADER + write_yaml(recipe.model_dump(mode="json")))
+    return path
+
+
+def _source(key: str, file: Path, values: Mapping[str, Any], overrides: Sequence[Override]) -> str:
+    """Where the value of a dotted key came from."""
+    for override in reversed(overrides):
+        if f"{key}.".startswith(f"{override.key}."):
+            return str(override)
+        if not key or override.key.startswith(f"{key}."):
+            return str(override) if not _has(values, key) else f"{file} with {override}"
+    return str(file)
+
+
+def _has(values: Mapping[str, Any], key: str) -> bool:
+    found: Any = values
+    for part in key.split(".") if key else ():
+        if not isinstance(found, Mapping) or part not in found:
+            return False
+        found = found[part]
+    return True

@@ -1,0 +1,140 @@
+"""Stages 1 to 3: the corpus becomes manifests, is checked, and gives the tokens."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from asr.check import CheckSettings, check_manifest
+from asr.errors import ConfigError, DataError
+from asr.files import write_text
+from asr.findings import CheckReport
+from asr.manifest import Utterance, read_manifest
+from asr.recipe.config import Recipe
+from asr.text import Normalizer
+from asr.tokens import TokenTable, learn_tokens, tokens_from_json
+from data_prep import prepare_corpus
+
+_FINDINGS = "findings.json"
+_LEFT_OUT = "left_out.json"
+_TOKENS = "tokens.json"
+_LEARNING = ("train", "dev")
+
+
+def prepare(recipe: Recipe, corpus_folder: Path | None, output: Path) -> None:
+    """Stage 1: corpus -> one manifest a split."""
+    data = recipe.corpus
+    manifests = prepare_corpus(data.name, data.options, corpus=corpus_folder, output=output)
+    for name, path in manifests.items():
+        utterances = read_manifest(path)
+        hours = sum(utterance.duration for utterance in utterances) / 3600
+        _say(f"{name}: {len(utterances)} utterances, {hours:.2f} h")
+
+
+def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
+    """Stage 2: every recording is opened, every transcript read; what cannot be used is named.
+
+    Unusable utterances of train and dev are left out, up to `check.max_bad_fraction` of them. A
+    test set is never thinned out: every one of its recordings must be readable.
+
+    Raises:
+        DataError: too much is unusable.
+    """
+    normalizer = Normalizer(recipe.normalizer)
+    prepared = folders["prepare"]
+    known = {
+        character
+        for utterance in read_manifest(prepared / "train.jsonl")
+        for character in normalizer(utterance.text or "")
+    }
+    # A transcript that is empty, or does not fit its frames, cannot be learned from; but it can
+    # be recognised and scored.
+    scored_only = CheckSettings(max_bad_fraction=0, min_seconds=0, max_seconds=float("inf"))
+    reports: dict[str, CheckReport] = {}
+    for split in dict.fromkeys((*_LEARNING, *test_splits(recipe, prepared))):
+        learning = split in _LEARNING
+        report = check_manifest(
+            read_manifest(prepared / f"{split}.jsonl"),
+            recipe.check if learning else scored_only,
+            normalizer=normalizer,
+            encoder_frames=_encoder_frames(recipe) if learning else None,
+            allowed_characters=known if learning else None,
+        )
+        _say(f"{split}: {_in_words(report)}")
+        bound = recipe.check.max_bad_fraction if learning else 0.0
+        report.enforce(bound, f"{split}.jsonl")
+        reports[split] = report
+    findings = {split: report.to_json() for split, report in reports.items()}
+    write_text(output / _FINDINGS, json.dumps(findings, ensure_ascii=False, indent=1) + "\n")
+    left_out = {split: [one.id for one in reports[split].unusable] for split in _LEARNING}
+    write_text(output / _LEFT_OUT, json.dumps(left_out, ensure_ascii=False) + "\n")
+
+
+def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
+    """Stage 3: the token table of the training transcripts."""
+    normalizer = Normalizer(recipe.normalizer)
+    texts = [normalizer(one.text or "") for one in read_usable(folders, "train")]
+    table = learn_tokens(recipe.tokens, texts)
+    write_text(output / _TOKENS, json.dumps(table.to_json(), ensure_ascii=False) + "\n")
+    _say(f"{len(table)} tokens: {' '.join(repr(symbol)[1:-1] for symbol in table.symbols)}")
+
+
+def read_tokens(folder: Path) -> TokenTable:
+    """The token table that stage 3 wrote into a folder."""
+    path = folder / _TOKENS
+    return tokens_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+
+
+def read_usable(folders: Mapping[str, Path], split: str) -> list[Utterance]:
+    """The utterances of train or dev that the check left in.
+
+    Raises:
+        DataError: none is left.
+    """
+    left_out = json.loads((folders["check"] / _LEFT_OUT).read_text(encoding="utf-8"))
+    unusable = set(left_out[split])
+    manifest = folders["prepare"] / f"{split}.jsonl"
+    usable = [utterance for utterance in read_manifest(manifest) if utterance.id not in unusable]
+    if not usable:
+        raise DataError(f"{manifest}: no usable utterance is left; see what `asr check` says")
+    return usable
+
+
+def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
+    """The splits to decode and score: those the recipe names, or all but train and dev.
+
+    Raises:
+        ConfigError: the recipe names a split that the corpus has not.
+    """
+    there = sorted(path.stem for path in prepared.glob("*.jsonl"))
+    for split in recipe.test:
+        if split not in there:
+            raise ConfigError(f"key 'test': no split '{split}'; there are: {', '.join(there)}")
+    others = [split for split in there if split not in _LEARNING]
+    return list(recipe.test) or others or ["dev"]
+
+
+def _encoder_frames(recipe: Recipe) -> Callable[[float], int]:
+    """Seconds -> encoder frames that are left when the utterance is played fastest."""
+    features, fastest = recipe.features, max(recipe.augment.speeds)
+
+    def frames(seconds: float) -> int:
+        samples = int(seconds / fastest * features.sample_rate)
+        # One less: resampling may round a sample away, and a frame with it.
+        return -(-(features.frames(samples) - 1) // recipe.encoder.factor)
+
+    return frames
+
+
+def _in_words(report: CheckReport) -> str:
+    problems = ", ".join(f"{count} {problem}" for problem, count in report.counts.items())
+    names = ", ".join(utterance.id for utterance in report.unusable[:5])
+    more = ", …" if len(report.unusable) > 5 else ""
+    left_out = f"; left out: {names}{more}" if names else ""
+    return (
+        f"{len(report.usable)} usable, {report.hours:.2f} h, {problems or 'no findings'}{left_out}"
+    )
+
+
+def _say(words: str) -> None:
+    print(f"    {words}", file=sys.stderr, flush=True)

@@ -1,0 +1,59 @@
+"""Stages 9 and 10: hypotheses of the test sets, and their error rates."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from asr import __version__
+from asr.bundle import read_description
+from asr.decoding.hypotheses import require_all, write_hypotheses
+from asr.manifest import read_manifest
+from asr.recipe.config import Recipe
+from asr.recipe.corpus import test_splits
+from asr.recognizer import Recognizer
+from asr.scoring.report import print_table, score_set, write_json, write_report
+from asr.scoring.transcripts import read_transcripts
+from asr.text import Normalizer
+from asr.training.distributed import choose_device
+
+SCORES = "scores.json"
+REPORT = "report.html"
+
+
+def decode(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
+    """Stage 9: hypotheses of every test set.
+
+    Raises:
+        DataError: a recording cannot be used; all that cannot are named.
+    """
+    recognizer = Recognizer.load(folders["average"], choose_device(device))
+    for split in test_splits(recipe, folders["prepare"]):
+        utterances = read_manifest(folders["prepare"] / f"{split}.jsonl")
+        answers = recognizer.transcribe_all(utterances, recipe.decoding.batch)
+        hypotheses = require_all(answers, total=len(utterances), what=split)
+        write_hypotheses(output / f"{split}.jsonl", hypotheses)
+
+
+def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
+    """Stage 10: error rates of every test set, as a table, as JSON and as a page."""
+    normalizer = Normalizer(recipe.normalizer)
+    sets = []
+    for split in test_splits(recipe, folders["prepare"]):
+        utterances = read_manifest(folders["prepare"] / f"{split}.jsonl")
+        scored = score_set(
+            split,
+            {utterance.id: utterance.text or "" for utterance in utterances},
+            read_transcripts(folders["decode"] / f"{split}.jsonl"),
+            normalizer=normalizer,
+            speakers={utterance.id: utterance.speaker for utterance in utterances},
+        )
+        sets.append(scored)
+    card = read_description(folders["average"])["card"]
+    facts = {
+        "model": f"{card['weights']}, seed {card['seed']}",
+        "trained on": f"{card['training_hours']:.2f} h, {card['training_utterances']} utterances",
+        "training took": f"{card['training_minutes']:.1f} min",
+        "asr": __version__,
+    }
+    write_json(output / SCORES, sets)
+    write_report(output / REPORT, sets, title=recipe.name, facts=facts)
+    print_table(sets)

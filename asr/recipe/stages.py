@@ -1,0 +1,95 @@
+"""The stages of a speech recipe, from the corpus to the word error rate.
+
+Each reads the folders of earlier stages and writes its own; `asr.recipe.engine` decides which run.
+Numbers are those of the design, with room left for language models (5) and tuning (8).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asr.recipe import acoustic, corpus, evaluation
+from asr.recipe.config import Recipe
+from asr.recipe.stage import Stage
+from data_prep import corpus_fingerprint
+
+
+def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
+    """The stages of a recipe.
+
+    Args:
+        recipe: its settings.
+        corpus_folder: where the corpus lies; None looks where downloads go.
+        device: auto, cpu, cuda or mps.
+    """
+    settings = recipe.model_dump(mode="json")
+    data = recipe.corpus
+
+    def part(*keys: str) -> Mapping[str, Any]:
+        return {key: settings[key] for key in keys}
+
+    return [
+        Stage(
+            number=1,
+            name="prepare",
+            inputs=(),
+            settings=part("corpus"),
+            run=lambda output, _: corpus.prepare(recipe, corpus_folder, output),
+            external=lambda: corpus_fingerprint(data.name, data.options, corpus_folder),
+        ),
+        Stage(
+            number=2,
+            name="check",
+            inputs=("prepare",),
+            settings={
+                **part("check", "normalizer", "features", "test"),
+                "factor": recipe.encoder.factor,
+                "speeds": list(recipe.augment.speeds),
+            },
+            run=lambda output, folders: corpus.check(recipe, folders, output),
+        ),
+        Stage(
+            number=3,
+            name="tokens",
+            inputs=("prepare", "check"),
+            settings=part("tokens", "normalizer"),
+            run=lambda output, folders: corpus.tokens(recipe, folders, output),
+        ),
+        Stage(
+            number=4,
+            name="stats",
+            inputs=("prepare", "check"),
+            settings=part("features"),
+            run=lambda output, folders: acoustic.stats(recipe, folders, output),
+        ),
+        Stage(
+            number=6,
+            name="train",
+            inputs=("prepare", "check", "tokens", "stats"),
+            settings=part("seed", "normalizer", "features", "augment", "encoder", "training"),
+            run=lambda output, folders: acoustic.train_encoder(recipe, folders, output, device),
+            resumable=True,
+            distributed=True,
+        ),
+        Stage(
+            number=7,
+            name="average",
+            inputs=("prepare", "check", "tokens", "stats", "train"),
+            settings=part("name", "normalizer", "features", "encoder"),
+            run=lambda output, folders: acoustic.average(recipe, folders, output, device),
+        ),
+        Stage(
+            number=9,
+            name="decode",
+            inputs=("prepare", "average"),
+            settings=part("test", "decoding"),
+            run=lambda output, folders: evaluation.decode(recipe, folders, output, device),
+        ),
+        Stage(
+            number=10,
+            name="score",
+            inputs=("prepare", "average", "decode"),
+            settings=part("name", "normalizer", "test"),
+            run=lambda output, folders: evaluation.score(recipe, folders, output),
+        ),
+    ]

@@ -1,0 +1,105 @@
+"""Checkpoints: all that a killed training needs to go on, written whole or not at all."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from asr.errors import ModelError
+from asr.files import whole_file
+
+_CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass
+class Progress:
+    """How far a training has come; with the settings it decides all that follows."""
+
+    epoch: int = 0  # epochs done
+    step_in_epoch: int = 0  # optimiser steps done in the epoch at hand
+    step: int = 0  # optimiser steps done in all
+    loss_sum: float = 0.0  # nats, over the epoch at hand
+    token_sum: int = 0  # target tokens, over the epoch at hand
+    seconds: float = 0.0  # spent training, over all runs
+    kept: list[dict[str, Any]] = field(default_factory=list)  # the best epochs: epoch, key
+
+
+def save_checkpoint(
+    folder: Path, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Replace the folder's checkpoint, in one step."""
+    state = {
+        "progress": asdict(progress),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    with whole_file(folder / _CHECKPOINT) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress | None:
+    """Restore a training in place; None where the folder has no checkpoint.
+
+    Raises:
+        ModelError: the checkpoint is damaged or belongs to another model.
+    """
+    path = folder / _CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        # weights_only: a checkpoint holds tensors and numbers, and opening it runs no code.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return Progress(**state["progress"])
+    except Exception as error:
+        raise ModelError(
+            f"{path}: not a checkpoint of this training ({error}); remove it to start again"
+        ) from error
+
+
+def save_epoch(folder: Path, epoch: int, model: nn.Module) -> None:
+    """Keep the weights of one epoch."""
+    with whole_file(_epoch_path(folder, epoch)) as temporary:
+        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        save_file(weights, temporary)
+
+
+def drop_epoch(folder: Path, epoch: int) -> None:
+    """Forget the weights of one epoch."""
+    _epoch_path(folder, epoch).unlink(missing_ok=True)
+
+
+def load_epoch(folder: Path, epoch: int) -> dict[str, Tensor]:
+    """Read the weights of one epoch that was kept. Raises ModelError where it was not."""
+    path = _epoch_path(folder, epoch)
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); train again") from None
+
+
+def average_epochs(folder: Path) -> dict[str, Tensor]:
+    """Average the weights of the epochs that were kept (Polyak & Juditsky 1992).
+
+    Raises:
+        ModelError: the folder has none.
+    """
+    paths = sorted(folder.glob("epoch-*.safetensors"))
+    if not paths:
+        raise ModelError(f"{folder}: no epoch-*.safetensors to average; train first")
+    total: dict[str, Tensor] = {}
+    for path in paths:
+        for name, tensor in load_file(path).items():
+            total[name] = total.get(name, torch.zeros_like(tensor)) + tensor / len(paths)
+    return total
+
+
+def _epoch_path(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch:04d}.safetensors"

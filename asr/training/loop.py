@@ -1,0 +1,254 @@
+"""The training loop: CTC, AdamW, checkpoints, best epochs.
+
+What happens in a step depends on the settings, the seed and the number of the step alone: batches
+and augmentation are functions of (seed, epoch), dropout is seeded anew at each step. So a training
+that was killed goes on from its checkpoint exactly as if it had never stopped.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from asr.batching import BatchSettings, plan_batches
+from asr.dataset import SpeechDataset, collate
+from asr.encoder.encoder import Encoder
+from asr.errors import ModelError
+from asr.settings import Settings
+from asr.text import Normalizer
+from asr.tokens import TokenTable
+from asr.training.checkpoint import (
+    Progress,
+    drop_epoch,
+    load_checkpoint,
+    save_checkpoint,
+    save_epoch,
+)
+from asr.training.distributed import World, join_world
+from asr.training.evaluation import Evaluation, evaluate
+from asr.training.loss import ctc_losses
+from asr.training.optimizer import OptimizerSettings, build_optimizer, learning_rate
+from asr.training.reporting import Reporter
+from asr.training.signals import stop_requests
+
+_MOST_BAD_STEPS = 10  # in a row, before training is called diverged
+
+
+class TrainingSettings(Settings):
+    """How long and how fast the model learns."""
+
+    epochs: int = Field(default=30, ge=1)
+    batch: BatchSettings = BatchSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    precision: Literal["float32", "bfloat16"] = "bfloat16"  # of matrix products; weights: float32
+    keep: int = Field(default=3, ge=1)  # best epochs, whose weights are averaged at the end
+    cache_gib: float = Field(default=2.0, ge=0)  # memory for features, so they are computed once
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What is learned from, and what is measured on."""
+
+    train: SpeechDataset
+    dev: SpeechDataset
+    tokens: TokenTable
+    normalizer: Normalizer
+
+
+def train(
+    encoder: Encoder,
+    data: TrainingData,
+    settings: TrainingSettings,
+    *,
+    folder: Path,
+    seed: int,
+    device: torch.device,
+) -> None:
+    """Train an encoder, or go on where a checkpoint in `folder` says.
+
+    Leaves `epoch-*.safetensors` of the best epochs and `metrics.jsonl` in the folder.
+
+    Raises:
+        ModelError: training diverged, or the checkpoint there is of another model.
+        KeyboardInterrupt: it was asked to stop; the checkpoint is written.
+    """
+    encoder.to(device)
+    with join_world(device) as world, stop_requests() as stop:
+        run = _Run(encoder, data, settings, folder=folder, seed=seed, world=world)
+        with run.reporter:
+            while run.progress.epoch < settings.epochs:
+                run.epoch(stop)
+
+
+class _Run:
+    """One process's part in a training."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        data: TrainingData,
+        settings: TrainingSettings,
+        *,
+        folder: Path,
+        seed: int,
+        world: World,
+    ) -> None:
+        self._encoder, self._data, self._settings = encoder, data, settings
+        self._folder, self._seed, self._world = folder, seed, world
+        self._device = next(encoder.parameters()).device
+        self._optimizer = build_optimizer(encoder, settings.optimizer)
+        self.progress = load_checkpoint(folder, encoder, self._optimizer) or Progress()
+        self._model = world.parallel(encoder)
+        self.reporter = Reporter(
+            folder, settings.epochs, epochs_done=self.progress.epoch, quiet=not world.writes
+        )
+        self._bad_steps = 0
+        self._saved = self._clock = time.monotonic()
+
+    def epoch(self, stop: Callable[[], bool]) -> None:
+        """Take the steps that are left of the epoch at hand, then measure on dev."""
+        progress = self.progress
+        steps = self._steps(progress.epoch)
+        for number in range(progress.step_in_epoch, len(steps)):
+            done = progress.epoch + number / len(steps)
+            self._step(steps[number], done / self._settings.epochs)
+            progress.step += 1
+            progress.step_in_epoch = number + 1
+            loss = progress.loss_sum / max(1, progress.token_sum)
+            self.reporter.step(progress.epoch + (number + 1) / len(steps), loss)
+            self._save_or_stop(stop)
+        self._finish_epoch()
+
+    def _steps(self, epoch: int) -> list[list[list[int]]]:
+        """Batches of an epoch, as many a step as there are processes (fewer in the last)."""
+        train = self._data.train
+        frames = [train.frames(index, epoch) for index in range(len(train))]
+        batches = plan_batches(frames, self._settings.batch, seed=self._seed, epoch=epoch)
+        size = self._world.size
+        return [batches[start : start + size] for start in range(0, len(batches), size)]
+
+    def _step(self, batches: list[list[int]], done: float) -> None:
+        """One optimiser step, in the share `done` of the whole training."""
+        rank, size = self._world.rank, self._world.size
+        # A process without a batch of its own in the last step adds a gradient of zero.
+        indices = batches[rank] if rank < len(batches) else batches[0]
+        counts = float(rank < len(batches))
+        torch.manual_seed(hash((self._seed, self.progress.step, rank)) & 0x7FFFFFFFFFFFFFFF)
+        losses, tokens, names = self._losses(indices)
+        tokens_of_all = self._world.total(torch.tensor(tokens * counts, device=self._device))
+        loss = losses.sum() * counts
+        self._optimizer.zero_grad(set_to_none=True)
+        # The engine averages gradients over processes; the mean is over all their tokens.
+        torch.autograd.backward(loss * size / tokens_of_all)
+        norm = nn.utils.clip_grad_norm_(
+            self._encoder.parameters(), self._settings.optimizer.clip_norm
+        )
+        if not bool(norm.isfinite()):
+            self._skip(losses.detach(), names)
+            return
+        self._bad_steps = 0
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(self._settings.optimizer, done)
+        self._optimizer.step()
+        self.progress.loss_sum += float(self._world.total(loss.detach()))
+        self.progress.token_sum += int(tokens_of_all)
+
+    def _losses(self, indices: list[int]) -> tuple[Tensor, float, tuple[str, ...]]:
+        """Losses (B,), number of target tokens and ids of a batch."""
+        batch = collate([self._data.train.example(i, self.progress.epoch) for i in indices])
+        self._model.train()
+        half = self._settings.precision == "bfloat16"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
+            emissions = self._model(
+                batch.features.to(self._device), batch.feature_lengths.to(self._device)
+            )
+        return ctc_losses(emissions, batch), float(batch.target_lengths.sum()), batch.ids
+
+    def _skip(self, losses: Tensor, names: tuple[str, ...]) -> None:
+        """Leave out a step whose gradient is not finite, and say of which utterances."""
+        finite = losses.isfinite().tolist()
+        bad = [name for name, good in zip(names, finite, strict=True) if not good]
+        self.reporter.say(
+            f"step {self.progress.step}: gradient not finite, step left out "
+            f"(utterances with infinite loss: {', '.join(bad) or 'none'})"
+        )
+        self._bad_steps += 1
+        if self._bad_steps >= _MOST_BAD_STEPS:
+            raise ModelError(
+                f"training diverged: {_MOST_BAD_STEPS} steps in a row without a finite gradient; "
+                "lower training.optimizer.learning_rate or clip_norm"
+            )
+
+    def _save_or_stop(self, stop: Callable[[], bool]) -> None:
+        wanted = torch.tensor(float(stop()), device=self._device)
+        stopping = bool(self._world.total(wanted))
+        due = time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes
+        if stopping or due:
+            self._save()
+        if stopping:
+            self.reporter.say("stopped; the checkpoint is written: run the same command to go on")
+            raise KeyboardInterrupt
+
+    def _save(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds += now - self._clock
+        self._clock = self._saved = now
+        if self._world.writes:
+            save_checkpoint(self._folder, self.progress, self._encoder, self._optimizer)
+
+    def _finish_epoch(self) -> None:
+        progress = self.progress
+        started = time.monotonic()
+        seconds_before = progress.seconds
+        evaluation = evaluate(
+            self._encoder,
+            self._data.dev,
+            tokens=self._data.tokens,
+            normalizer=self._data.normalizer,
+            batch=self._settings.batch,
+        )
+        progress.epoch += 1
+        record = self._record(evaluation, started - self._clock + seconds_before)
+        self._keep_best(evaluation)
+        progress.step_in_epoch, progress.loss_sum, progress.token_sum = 0, 0.0, 0
+        self.reporter.epoch(record)
+        self._save()
+        self._world.wait()
+
+    def _record(self, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
+        progress = self.progress
+        audio = sum(utterance.duration for utterance in self._data.train.utterances)
+        epochs_per_second = progress.epoch / max(1e-9, seconds)
+        done = progress.epoch / self._settings.epochs
+        return {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "loss": progress.loss_sum / max(1, progress.token_sum),
+            "dev_loss": evaluation.loss,
+            "dev_wer": evaluation.words.rate,
+            "dev_cer": evaluation.characters.rate,
+            "blank_share": evaluation.blank_share,
+            "learning_rate": learning_rate(self._settings.optimizer, done),
+            "seconds": round(seconds, 1),
+            "speed": audio * epochs_per_second,
+            "reference": evaluation.example[0],
+            "hypothesis": evaluation.example[1],
+        }
+
+    def _keep_best(self, evaluation: Evaluation) -> None:
+        """Keep the weights of the best epochs by dev WER, then CER, then loss."""
+        key = [evaluation.words.rate, evaluation.characters.rate, evaluation.loss]
+        kept = self.progress.kept
+        kept.append({"epoch": self.progress.epoch, "key": key})
+        kept.sort(key=lambda entry: entry["key"])
+        if not self._world.writes:
+            return
+        save_epoch(self._folder, self.progress.epoch, self._encoder)
+        while len(kept) > self._settings.keep:
+            drop_epoch(self._folder, kept.pop()["epoch"])

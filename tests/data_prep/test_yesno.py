@@ -1,0 +1,98 @@
+import hashlib
+import io
+import itertools
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asr.errors import ConfigError, DataError
+from asr.manifest import read_manifest
+from data_prep import prepare_corpus, yesno
+from data_prep.download import Archive
+
+NAMES = ["_".join(bits) for bits in itertools.product("01", repeat=8)][:240:4]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, tone: Any) -> Path:
+    """Sixty recordings of the corpus's shape, and its README."""
+    folder = tmp_path / "corpora" / "waves_yesno"
+    for name in NAMES:
+        tone(folder / f"{name}.wav", seconds=0.1)
+    (folder / "README").write_text("about the corpus")
+    return folder
+
+
+def prepare(corpus: Path, output: Path, **options: Any) -> dict[str, Path]:
+    return prepare_corpus("yesno", options, corpus=corpus, output=output)
+
+
+def test_text_is_the_file_name_in_words(corpus: Path, tmp_path: Path) -> None:
+    test = read_manifest(prepare(corpus, tmp_path / "out")["test"])
+    texts = {one.id: one.text for one in test}
+    assert texts["1_0_0_0_0_1_0_0"] == "yes no no no no yes no no"
+    assert all(one.duration == pytest.approx(0.1) for one in test)
+
+
+def test_last_thirty_by_name_are_the_test(corpus: Path, tmp_path: Path) -> None:
+    manifests = prepare(corpus, tmp_path / "out")
+    ids = {name: [one.id for one in read_manifest(path)] for name, path in manifests.items()}
+    assert ids["test"] == NAMES[30:]
+    assert sorted(ids["train"] + ids["dev"]) == NAMES[:30]
+    assert (len(ids["train"]), len(ids["dev"])) == (25, 5)
+
+
+@pytest.mark.parametrize("count", [1, 4, 15])
+def test_dev_has_as_many_files_as_asked_for(corpus: Path, tmp_path: Path, count: int) -> None:
+    manifests = prepare(corpus, tmp_path / "out", dev=count)
+    assert len(read_manifest(manifests["dev"])) == count
+    assert len(read_manifest(manifests["train"])) == 30 - count
+
+
+def test_dev_cannot_take_all_the_training_files(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"key 'dev'.*less than or equal to 15.*30"):
+        prepare(corpus, tmp_path / "out", dev=30)
+
+
+def test_missing_recordings_are_counted(corpus: Path, tmp_path: Path) -> None:
+    (corpus / f"{NAMES[7]}.wav").unlink()
+    with pytest.raises(DataError, match=r"59 recordings .* came, yesno has 60"):
+        prepare(corpus, tmp_path / "out")
+
+
+def test_recording_of_another_corpus_is_named(corpus: Path, tmp_path: Path, tone: Any) -> None:
+    tone(corpus / "hello.wav")
+    with pytest.raises(DataError, match=r"not named by zeros and ones .*1 \(hello\.wav\)"):
+        prepare(corpus, tmp_path / "out")
+
+
+def test_missing_corpus_is_downloaded_once(
+    corpus: Path, tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = io.BytesIO()
+    with tarfile.open(fileobj=memory, mode="w:gz") as tar:
+        tar.add(corpus, arcname="waves_yesno")
+    server.content = memory.getvalue()
+    checksum = ("sha256", hashlib.sha256(server.content).hexdigest())
+    monkeypatch.setattr(yesno, "_ARCHIVE", Archive(server.url, "waves_yesno", checksum))
+    monkeypatch.setenv("ASR_CORPORA", str(tmp_path / "elsewhere"))
+    for _ in range(2):
+        manifests = prepare_corpus("yesno", {}, corpus=None, output=tmp_path / "out")
+    assert len(server.ranges) == 1
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["waves_yesno"]
+    audio = read_manifest(manifests["test"])[0].audio_path
+    assert audio == tmp_path / "elsewhere" / "waves_yesno" / f"{NAMES[30]}.wav"
+
+
+def test_real_corpus_has_eight_words_a_file(tmp_path: Path) -> None:
+    corpus = Path(os.environ.get("ASR_CORPORA", ""), "waves_yesno")
+    if "ASR_CORPORA" not in os.environ or not corpus.is_dir():
+        pytest.skip("needs waves_yesno below ASR_CORPORA")
+    manifests = prepare(corpus, tmp_path)
+    utterances = [one for path in manifests.values() for one in read_manifest(path)]
+    assert len(utterances) == 60
+    assert all(len((one.text or "").split()) == 8 for one in utterances)
+    assert all(4 < one.duration < 8 and one.sample_rate == 8000 for one in utterances)
