@@ -1,7 +1,7 @@
 """A model is a folder: weights in safetensors, everything else in JSON; opening one runs no code.
 
-    model.json          format, settings, tokens, normaliser, and the card: what it was trained on
-    model.safetensors   the encoder's weights and the feature statistics
+model.json          format, settings, tokens, normaliser, and the card: what it was trained on
+model.safetensors   the encoder's weights and the feature statistics
 """
 
 import json
@@ -25,6 +25,7 @@ from asr.text import Normalizer
 from asr.tokens import TokenTable, tokens_from_json
 
 FORMAT = 1
+MODEL_FOLDER = "07_average"  # where an experiment has its model
 _JSON = "model.json"
 _WEIGHTS = "model.safetensors"
 _ENCODER = "encoder."
@@ -74,6 +75,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         ModelError: it is not a model folder, it is damaged, or a newer version wrote it.
     """
     description = read_description(folder)
+    folder = _model_folder(folder)
     where = str(folder / _JSON)
     weights = _read_weights(folder / _WEIGHTS)
     try:
@@ -98,13 +100,13 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
 
 def read_description(folder: Path) -> dict[str, Any]:
     """Read model.json without loading the weights. Raises ModelError where it cannot be used."""
-    path = folder / _JSON
+    path = _model_folder(folder) / _JSON
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(
             f"{folder}: not a model folder: there is no {_JSON} in it; "
-            "expected what `asr run` leaves in exp/NAME/model"
+            "expected an experiment folder, exp/NAME, that `asr run` has finished, or its model"
         ) from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
@@ -115,6 +117,12 @@ def read_description(folder: Path) -> dict[str, Any]:
             "use the version that wrote it, or train again"
         )
     return dict(description)
+
+
+def _model_folder(folder: Path) -> Path:
+    """An experiment folder stands for the model in it."""
+    inside = folder / MODEL_FOLDER
+    return inside if not (folder / _JSON).exists() and (inside / _JSON).exists() else folder
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
 from pydantic import Field
@@ -20,7 +19,7 @@ from asr.findings import CheckReport, Finding, Problem
 from asr.manifest import Utterance
 from asr.settings import Settings
 from asr.text import Normalizer
-from asr.tokens import describe_characters
+from asr.tokens import describe_characters, frames_needed
 
 _UNUSED_SECONDS = 0.5  # less than that at the end is a codec's padding or a trimmed silence
 
@@ -28,7 +27,7 @@ _UNUSED_SECONDS = 0.5  # less than that at the end is a codec's padding or a tri
 class CheckSettings(Settings):
     """What makes an utterance unusable, and how many such are borne."""
 
-    max_bad_fraction: float = Field(default=0.01, ge=0, le=1)  # more unusable utterances than this stop
+    max_bad_fraction: float = Field(default=0.01, ge=0, le=1)  # more unusable ones stop
     min_seconds: float = Field(default=0.1, ge=0)  # shorter recordings hold no word
     max_seconds: float = Field(default=40.0, gt=0)  # longer ones do not fit in a training batch
 
@@ -85,14 +84,6 @@ def check_manifest(
             [len(text) / one.duration for one, text in pairs if text and one.duration]
         ),
     )
-
-
-def frames_needed(text: str) -> int:
-    """Encoder frames CTC needs to emit a text, a token a character.
-
-    One for each character, and one for the blank between two equal ones: "hello" -> 6.
-    """
-    return len(text) + sum(left == right for left, right in pairwise(text))
 
 
 def _open_all(utterances: Sequence[Utterance], settings: CheckSettings) -> Iterator[_Sound]:

@@ -99,9 +99,15 @@ class SpeechDataset:
 
     def frames(self, index: int, epoch: int) -> int:
         """Frames T that an utterance will have in an epoch, without reading it."""
-        settings = self._front_end.extractor.settings
-        seconds = self.utterances[index].duration / self._draw(index, epoch).speed
-        return max(1, settings.frames(round(seconds * settings.sample_rate)))
+        return self._frames_at(index, self._draw(index, epoch).speed)
+
+    def fewest_frames(self, index: int) -> int:
+        """Frames T of an utterance played as fast as augmentation may play it."""
+        return self._frames_at(index, max(self._augment.speeds) if self._augment else 1.0)
+
+    def targets(self, index: int) -> Tensor:
+        """Token ids (L,) of an utterance."""
+        return self._targets[index]
 
     def example(self, index: int, epoch: int) -> Example:
         """Utterance -> features and targets, augmented as (seed, epoch, id) say."""
@@ -117,6 +123,11 @@ class SpeechDataset:
                 generator=chance.generator,
             )
         return Example(utterance.id, features, self._targets[index])
+
+    def _frames_at(self, index: int, speed: float) -> int:
+        settings = self._front_end.extractor.settings
+        samples = round(self.utterances[index].duration / speed * settings.sample_rate)
+        return max(1, settings.frames(samples))
 
     def _draw(self, index: int, epoch: int) -> Draw:
         if self._augment is None:

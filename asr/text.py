@@ -18,7 +18,12 @@ def _none(text: str) -> str:
 
 def _basic(text: str) -> str:
     text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower()
-    return _none(_LONE_APOSTROPHE.sub(" ", _NOT_IN_A_WORD.sub(" ", text)))
+    return _none(_LONE_APOSTROPHE.sub(" ", _NOT_IN_A_WORD.sub(_space_unless_mark, text)))
+
+
+def _space_unless_mark(match: re.Match[str]) -> str:
+    # Vowel signs and accents are part of their word (Devanagari), though \w leaves them out.
+    return match.group() if unicodedata.category(match.group()).startswith("M") else " "
 
 
 _NORMALIZERS: dict[str, Callable[[str], str]] = {"none": _none, "basic": _basic}

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 from asr.errors import DataError, ModelError
@@ -88,6 +89,14 @@ def tokens_from_json(data: Mapping[str, Any], where: str) -> TokenTable:
     if data.get("kind") != Characters.kind or not isinstance(symbols, list):
         raise ModelError(f"{where}: not a token table of a known kind; is the file damaged?")
     return Characters(symbols)
+
+
+def frames_needed(sequence: Sequence[object]) -> int:
+    """Encoder frames that CTC needs to emit a sequence of tokens.
+
+    One for each token, and one for the blank between equal neighbours: "hello" -> 6.
+    """
+    return len(sequence) + sum(left == right for left, right in pairwise(sequence))
 
 
 def describe_characters(counts: Mapping[str, int], most: int = 10) -> str:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from asr.cli import check, prepare, run, score
+from asr.cli import check, decode, info, prepare, run, score, train, transcribe
 from asr.errors import AsrError
 
 app = typer.Typer(
@@ -18,10 +18,14 @@ app = typer.Typer(
     help="Train your own speech recogniser, transcribe with it, and measure its word error rate.",
 )
 
-app.command("check")(check.check)
-app.command("score")(score.score)
-app.command("prepare")(prepare.prepare)
 app.command("run")(run.run)
+app.command("transcribe")(transcribe.transcribe)
+app.command("score")(score.score)
+app.command("check")(check.check)
+app.command("prepare")(prepare.prepare)
+app.command("train")(train.train)
+app.command("decode")(decode.decode)
+app.command("info")(info.info)
 
 
 def main() -> None:

@@ -1,30 +1,25 @@
 """`asr run RECIPE`: walk the stages of a recipe."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.options import (
+    CorpusOption,
+    Device,
+    DeviceOption,
+    ExpOption,
+    RecipeArgument,
+    SetOption,
+)
 from asr.errors import ConfigError
 
 if TYPE_CHECKING:
     from asr.recipe.plan import StageStatus
 
 
-class Device(StrEnum):
-    """Where the computing is done; auto takes the best there is."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
-
-
-_Recipe = Annotated[Path, typer.Argument(help="A recipe's folder, or its YAML file.")]
-_Corpus = Annotated[Path | None, typer.Option(help="Where the corpus lies.")]
-_Exp = Annotated[Path | None, typer.Option(help="Experiment folder; else exp/<recipe name>.")]
 _Stage = Annotated[
     str | None, typer.Option(metavar="STAGE", help="Start at this stage (number or name).")
 ]
@@ -36,25 +31,20 @@ _Status = Annotated[
     bool, typer.Option("--status", help="Print how things stand with every stage; run nothing.")
 ]
 _Force = Annotated[bool, typer.Option("--force", help="Also run stages that are up to date.")]
-_Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: training.epochs=5."),
-]
-_Device = Annotated[Device, typer.Option(help="Where to compute.")]
 
 
 def run(
-    recipe: _Recipe,
+    recipe: RecipeArgument,
     *,
-    corpus: _Corpus = None,
-    exp: _Exp = None,
+    corpus: CorpusOption = None,
+    exp: ExpOption = None,
     stage: _Stage = None,
     stop_stage: _StopStage = None,
     dry_run: _DryRun = False,
     status: _Status = False,
     force: _Force = False,
-    overrides: _Set = None,
-    device: _Device = Device.AUTO,
+    overrides: SetOption = None,
+    device: DeviceOption = Device.AUTO,
 ) -> None:
     """Walk a recipe's stages, from the corpus to the word error rate.
 
@@ -64,6 +54,7 @@ def run(
     # Here and not above: these bring torch, and `asr --help` must answer at once.
     from asr.recipe.config import dump_recipe, load_recipe
     from asr.recipe.engine import plan, run_stages
+    from asr.recipe.evaluation import print_results
     from asr.recipe.launch import current_launch
     from asr.recipe.lock import hold_lock
     from asr.recipe.stage import select_stages
@@ -86,6 +77,8 @@ def run(
         with hold_lock(folder):
             dump_recipe(settings, folder)
             run_stages(stages, folder, first=stage, last=stop_stage, force=force)
+        if any(done.name == "score" for done in selected):
+            print_results(folder)
 
 
 def _print_plan(statuses: "Sequence[StageStatus]") -> None:

@@ -1,16 +1,17 @@
 """Stages 9 and 10: hypotheses of the test sets, and their error rates."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from asr import __version__
-from asr.bundle import read_description
+from asr.bundle import MODEL_FOLDER, read_description
 from asr.decoding.hypotheses import require_all, write_hypotheses
 from asr.manifest import read_manifest
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import test_splits
 from asr.recognizer import Recognizer
-from asr.scoring.report import print_table, score_set, write_json, write_report
+from asr.scoring.report import score_set, write_json, write_report
 from asr.scoring.transcripts import read_transcripts
 from asr.text import Normalizer
 from asr.training.distributed import choose_device
@@ -56,4 +57,19 @@ def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     }
     write_json(output / SCORES, sets)
     write_report(output / REPORT, sets, title=recipe.name, facts=facts)
-    print_table(sets)
+
+
+def print_results(folder: Path) -> None:
+    """Print the error rates of a finished experiment, and where its report and its model are."""
+    scores = folder / "10_score"
+    sets = json.loads((scores / SCORES).read_text(encoding="utf-8"))["sets"]
+    for scored in sets:
+        words = scored["words"]
+        print(
+            f"{scored['name']}: WER {scored['word_error_rate']:.2%}, "
+            f"CER {scored['character_error_rate']:.2%}; {words['reference_length']} words, "
+            f"{words['substitutions']} substituted, {words['deletions']} deleted, "
+            f"{words['insertions']} inserted; {scored['utterances']} utterances"
+        )
+    print(f"report: {scores / REPORT}")
+    print(f"model:  {folder / MODEL_FOLDER}")

@@ -31,7 +31,7 @@ from asr.training.checkpoint import (
 )
 from asr.training.distributed import World, join_world
 from asr.training.evaluation import Evaluation, evaluate
-from asr.training.loss import ctc_losses
+from asr.training.loss import ctc_losses, refuse_infeasible
 from asr.training.optimizer import OptimizerSettings, build_optimizer, learning_rate
 from asr.training.reporting import Reporter
 from asr.training.signals import stop_requests
@@ -75,9 +75,11 @@ def train(
     Leaves `epoch-*.safetensors` of the best epochs and `metrics.jsonl` in the folder.
 
     Raises:
+        DataError: a training target does not fit into its frames.
         ModelError: training diverged, or the checkpoint there is of another model.
         KeyboardInterrupt: it was asked to stop; the checkpoint is written.
     """
+    refuse_infeasible(data.train, encoder)
     encoder.to(device)
     with join_world(device) as world, stop_requests() as stop:
         run = _Run(encoder, data, settings, folder=folder, seed=seed, world=world)

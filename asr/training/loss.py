@@ -1,13 +1,12 @@
-"""The CTC loss, per utterance, and how many frames a target needs."""
-
-import itertools
-from collections.abc import Sequence
+"""The CTC loss, per utterance, and the targets it cannot be computed for."""
 
 import torch
 from torch import Tensor
 
-from asr.dataset import Batch
-from asr.encoder.encoder import Emissions
+from asr.dataset import Batch, SpeechDataset
+from asr.encoder.encoder import Emissions, Encoder
+from asr.errors import DataError
+from asr.tokens import frames_needed
 
 
 def ctc_losses(emissions: Emissions, batch: Batch) -> Tensor:
@@ -26,7 +25,17 @@ def ctc_losses(emissions: Emissions, batch: Batch) -> Tensor:
     )
 
 
-def frames_needed(targets: Sequence[int]) -> int:
-    """Encoder frames a target needs: one a token, and a blank between equal neighbours."""
-    repeats = sum(a == b for a, b in itertools.pairwise(targets))
-    return len(targets) + repeats
+def refuse_infeasible(dataset: SpeechDataset, encoder: Encoder) -> None:
+    """Raise DataError where a target does not fit into the frames of its fastest rendering."""
+    infeasible = [
+        f"{utterance.id} ({utterance.audio_path}: {needed} frames needed, {frames} there)"
+        for index, utterance in enumerate(dataset.utterances)
+        if (frames := encoder.frames(dataset.fewest_frames(index)))
+        < (needed := frames_needed(dataset.targets(index).tolist()))
+    ]
+    if infeasible:
+        raise DataError(
+            f"{len(infeasible)} utterances have more tokens than encoder frames, so CTC cannot "
+            f"emit them: {', '.join(infeasible[:5])}; check that text and audio belong together, "
+            "leave them out, or lower encoder.factor"
+        )

@@ -1,0 +1,47 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from asr.files import whole_file, write_text
+
+
+def test_a_file_appears_only_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new/folder/out.txt"
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+    assert path.read_text() == "half"
+    assert os.listdir(path.parent) == ["out.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+
+    def fail() -> None:
+        with whole_file(path) as temporary:
+            temporary.write_text("new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_an_old_file_is_replaced(tmp_path: Path) -> None:
+    write_text(tmp_path / "out.txt", "a much longer first version")
+    write_text(tmp_path / "out.txt", "zwölf\u2028")
+    assert (tmp_path / "out.txt").read_bytes() == "zwölf\u2028".encode()
+
+
+def test_a_result_is_as_readable_as_the_users_other_files(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_text(tmp_path / "out", "x")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "out")]
+    assert modes[0] == modes[1]

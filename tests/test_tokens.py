@@ -1,0 +1,98 @@
+import json
+import random
+from itertools import product
+
+import pytest
+
+from asr.errors import ConfigError, DataError, ModelError
+from asr.tokens import (
+    BLANK,
+    Characters,
+    TokenSettings,
+    describe_characters,
+    frames_needed,
+    learn_tokens,
+    tokens_from_json,
+)
+
+
+def test_the_blank_is_token_0_and_characters_follow_in_code_point_order() -> None:
+    assert Characters.learn(["ba", "c b"]).symbols == (BLANK, " ", "a", "b", "c")
+
+
+def test_the_order_of_the_texts_does_not_change_the_table() -> None:
+    texts = ["one two", "three", "four five six"]
+    assert Characters.learn(texts).symbols == Characters.learn(reversed(texts)).symbols
+
+
+def test_decoding_undoes_encoding() -> None:
+    rng = random.Random(1)
+    texts = [
+        " ".join("".join(rng.choices("abcé'漢", k=rng.randint(1, 5))) for _ in range(4))
+        for _ in range(50)
+    ]
+    table = Characters.learn(texts)
+    assert [table.decode(table.encode(text)) for text in texts] == texts
+
+
+def test_no_character_is_encoded_as_the_blank() -> None:
+    table = Characters.learn(["hello"])
+    assert 0 not in table.encode("hello")
+    assert len(table) == 5
+
+
+def test_decoding_leaves_blanks_and_outer_spaces_out() -> None:
+    table = Characters("ab ")
+    assert table.decode([3, 1, 0, 3, 3, 2, 0]) == "a b"
+    assert table.decode([]) == ""
+
+
+def test_unknown_characters_are_counted() -> None:
+    assert Characters("ab").unknown("abcacé") == {"c": 2, "é": 1}
+
+
+def test_encoding_unknown_characters_names_and_counts_them() -> None:
+    with pytest.raises(DataError, match=r"no token for 'é' \(U\+00E9\) x 2, 'c' .* in 'éaéc'"):
+        Characters("ab").encode("éaéc")
+
+
+def test_a_long_list_of_characters_is_cut_off_visibly() -> None:
+    counts = {chr(ord("a") + number): number + 1 for number in range(12)}
+    described = describe_characters(counts, most=2)
+    assert described == "'l' (U+006C) x 12, 'k' (U+006B) x 11, …"
+
+
+def test_a_table_survives_json() -> None:
+    table = learn_tokens(TokenSettings(), ["zwölf 'n"])
+    again = tokens_from_json(json.loads(json.dumps(table.to_json())), "tokens.json")
+    assert again.symbols == table.symbols
+    assert again.encode("zwölf") == table.encode("zwölf")
+
+
+@pytest.mark.parametrize("data", [{}, {"kind": "words", "symbols": ["a"]}, {"kind": "characters"}])
+def test_data_that_is_no_table_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match=r"m/tokens\.json: not a token table of a known kind"):
+        tokens_from_json(data, "m/tokens.json")
+
+
+def test_an_unknown_kind_of_token_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"recipe\.yaml: key 'kind': .*'characters'"):
+        TokenSettings.parse({"kind": "phonemes"}, "recipe.yaml")
+
+
+def can_emit(text: str, frames: int) -> bool:
+    """Whether any path of that many frames collapses to the text, by trying all of them."""
+
+    def collapse(path: tuple[str, ...]) -> str:
+        kept = [one for index, one in enumerate(path) if index == 0 or one != path[index - 1]]
+        return "".join(kept).replace("-", "")
+
+    symbols = (*sorted(set(text)), "-")
+    return any(collapse(path) == text for path in product(symbols, repeat=frames))
+
+
+@pytest.mark.parametrize("text", ["a", "ab", "aa", "aab", "aaa", "abab", "abba"])
+def test_frames_needed_is_the_shortest_ctc_path(text: str) -> None:
+    needed = frames_needed(text)
+    assert can_emit(text, needed)
+    assert not can_emit(text, needed - 1)
