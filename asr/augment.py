@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -14,7 +15,9 @@ from asr.settings import Settings
 class AugmentSettings(Settings):
     """How training utterances are varied; the defaults are mild."""
 
-    speeds: tuple[float, ...] = Field(default=(0.9, 1.0, 1.1), min_length=1)  # drawn evenly
+    speeds: tuple[Annotated[float, Field(ge=0.5, le=2)], ...] = Field(
+        default=(0.9, 1.0, 1.1), min_length=1
+    )  # drawn evenly
     frequency_masks: int = Field(default=2, ge=0)
     frequency_mask_share: float = Field(default=0.2, ge=0, le=1)  # widest mask, of the bins
     time_masks_per_second: float = Field(default=0.5, ge=0)

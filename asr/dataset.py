@@ -88,7 +88,7 @@ class SpeechDataset:
         self._augment = augment
         self._seed = seed
         self._targets = [
-            torch.tensor(tokens.encode(normalizer(utterance.text or "")))
+            torch.tensor(tokens.encode(normalizer(utterance.text or "")), dtype=torch.long)
             for utterance in self.utterances
         ]
         self._cache: dict[tuple[int, float], Tensor] = {}

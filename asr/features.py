@@ -1,6 +1,7 @@
 """Features: waveforms in, normalised frames of log-mel energies or MFCCs out."""
 
 import math
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -21,8 +22,8 @@ class FeatureSettings(Settings):
 
     kind: Literal["log_mel", "mfcc"] = "log_mel"
     sample_rate: int = Field(default=16000, ge=4000)  # Hz
-    window_seconds: float = Field(default=0.025, gt=0)
-    shift_seconds: float = Field(default=0.010, gt=0)
+    window_seconds: float = Field(default=0.025, gt=0, le=1)
+    shift_seconds: float = Field(default=0.010, gt=0, le=1)
     mels: int = Field(default=64, ge=4)  # filters, equally spaced in mel
     coefficients: int = Field(default=20, ge=1)  # of the cepstrum, for mfcc only
     low_hz: float = Field(default=20.0, ge=0)
@@ -34,6 +35,17 @@ class FeatureSettings(Settings):
             raise ValueError(f"coefficients ({self.coefficients}) must not exceed mels")
         if self.low_hz >= self.sample_rate / 2:
             raise ValueError(f"low_hz ({self.low_hz}) must lie below half the sample rate")
+        if self.window < 2 or self.shift < 1:
+            raise ValueError(
+                f"window_seconds ({self.window_seconds}) and shift_seconds ({self.shift_seconds}) "
+                f"must be at least 2 samples and 1 sample at {self.sample_rate} Hz; raise them"
+            )
+        empty = int((_mel_filters(self).amax(dim=0) == 0).sum())
+        if empty:
+            raise ValueError(
+                f"mels ({self.mels}) are too many: {empty} of the filters would hear nothing with "
+                f"a window of {self.window_seconds} s at {self.sample_rate} Hz; lower mels"
+            )
         return self
 
     @property
@@ -99,6 +111,20 @@ class FeatureExtractor(nn.Module):
             self.settings.shift, rounding_mode="floor"
         )
         return features, frames.clamp(min=0)
+
+
+def _mel_filters(settings: FeatureSettings) -> Tensor:
+    """(fft_size / 2 + 1, mels) weights, the same as those of the extractor."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an empty filter becomes an error that says what to do
+        filters: Tensor = torchaudio.functional.melscale_fbanks(
+            n_freqs=settings.fft_size // 2 + 1,
+            f_min=settings.low_hz,
+            f_max=float(settings.sample_rate // 2),
+            n_mels=settings.mels,
+            sample_rate=settings.sample_rate,
+        )
+    return filters
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,17 @@ class Stacking(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, F) -> (B, U, F * factor); what lies past a length counts as zeros."""
         batch, frames, size = features.shape
-        valid = features * frame_mask(lengths, frames).unsqueeze(2)
+        valid = _clear_padding(features, lengths)
         padded = nn.functional.pad(valid, (0, 0, 0, -frames % self.factor))
         stacked = padded.reshape(batch, -1, size * self.factor)
         return stacked, _divide_up(lengths, self.factor)
 
 
 class Convolution(nn.Module):
-    """Strided 3 x 3 convolutions over time and frequency, one for each prime of the factor."""
+    """Strided convolutions over time and frequency, one for each prime of the factor.
+
+    A kernel is 3 x 3, or as long as its stride where that is more, so that it hears every frame.
+    """
 
     def __init__(self, inputs: int, factor: int, channels: int) -> None:
         super().__init__()
@@ -37,7 +40,9 @@ class Convolution(nn.Module):
         layers, size = [], inputs
         for number, stride in enumerate(self._strides):
             came = channels if number else 1
-            layers.append(nn.Conv2d(came, channels, kernel_size=3, stride=(stride, 2), padding=1))
+            kernel = (max(3, stride), 3)
+            padding = (kernel[0] // 2, 1)
+            layers.append(nn.Conv2d(came, channels, kernel, stride=(stride, 2), padding=padding))
             size = subsampled(size, 2)
         self.layers = nn.ModuleList(layers)
         self.outputs = size * channels
@@ -47,7 +52,7 @@ class Convolution(nn.Module):
         maps = features.unsqueeze(1)
         for layer, stride in zip(self.layers, self._strides, strict=True):
             # Each convolution would carry padding into the last valid frames: clear it first.
-            maps = maps * frame_mask(lengths, maps.shape[2])[:, None, :, None]
+            maps = _clear_padding(maps.transpose(1, 2), lengths).transpose(1, 2)
             maps = torch.relu(layer(maps))
             lengths = _divide_up(lengths, stride)
         return maps.transpose(1, 2).flatten(2), lengths
@@ -63,6 +68,13 @@ def prime_factors(number: int) -> list[int]:
             factors.append(divisor)
             number //= divisor
     return factors
+
+
+def _clear_padding(features: Tensor, lengths: Tensor) -> Tensor:
+    """(B, T, …) with zeros past each length, whatever stood there (NaN included)."""
+    valid = frame_mask(lengths, features.shape[1])
+    padding = ~valid.view(*valid.shape, *[1] * (features.dim() - 2))
+    return features.masked_fill(padding, 0.0)
 
 
 def _divide_up(lengths: Tensor, factor: int) -> Tensor:

@@ -1,0 +1,42 @@
+"""One process of a tiny data parallel training; torchrun starts it with MANIFEST FOLDER PLAN."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from synthetic_speech import RATE
+
+from asr.dataset import FrontEnd, SpeechDataset
+from asr.encoder.encoder import Encoder, EncoderSettings
+from asr.features import FeatureExtractor, FeatureSettings
+from asr.manifest import read_manifest
+from asr.text import Normalizer
+from asr.tokens import Characters
+from asr.training import loop
+
+
+def train_tiny(manifest: Path, folder: Path, plan: list[list[int]]) -> None:
+    """Train two epochs on the batches of `plan`, without chance, in float32."""
+    loop.plan_batches = lambda *_, **__: plan
+    torch.manual_seed(1)
+    encoder = Encoder(EncoderSettings(hidden=8, layers=1, factor=2, dropout=0), inputs=8, tokens=8)
+    tokens, normalizer = Characters(" abcdef"), Normalizer("basic")
+    dataset = SpeechDataset(
+        read_manifest(manifest),
+        FrontEnd(FeatureExtractor(FeatureSettings(sample_rate=RATE, mels=8)), None),
+        tokens=tokens,
+        normalizer=normalizer,
+    )
+    loop.train(
+        encoder,
+        loop.TrainingData(dataset, dataset, tokens, normalizer),
+        loop.TrainingSettings(epochs=2, precision="float32"),
+        folder=folder,
+        seed=1,
+        device=torch.device("cpu"),
+    )
+
+
+if __name__ == "__main__":
+    train_tiny(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))

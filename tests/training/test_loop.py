@@ -1,0 +1,323 @@
+"""The training loop: exact resume, best epochs, bad steps, several processes."""
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from asr.dataset import Batch, SpeechDataset
+from asr.encoder.encoder import Emissions
+from asr.errors import DataError, ModelError
+from asr.scoring.error_rate import ErrorCounts
+from asr.training import loop
+from asr.training.checkpoint import load_epoch
+from asr.training.evaluation import Evaluation
+from asr.training.loss import ctc_losses
+from asr.training.reporting import read_metrics
+
+TinyTraining = Any  # of the conftest, which cannot be imported
+SameWeights = Callable[[nn.Module, nn.Module], bool]
+
+
+def without_times(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    times = {"seconds", "speed"}
+    return [{key: one[key] for key in one if key not in times} for one in records]
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """A request to stop comes while the given step is taken, counted from 1."""
+    asked = iter([False] * (steps - 1))
+
+    @contextmanager
+    def stop_requests() -> Iterator[Callable[[], bool]]:
+        yield lambda: next(asked, True)
+
+    monkeypatch.setattr(loop, "stop_requests", stop_requests)
+
+
+@pytest.fixture
+def uninterrupted(tiny: TinyTraining, tmp_path: Path) -> tuple[nn.Module, list[dict[str, Any]]]:
+    folder = tmp_path / "uninterrupted"
+    return tiny.train(folder=folder), read_metrics(folder)
+
+
+@pytest.mark.parametrize("step", [1, 5, 6, 7, 12])
+def test_a_stopped_training_goes_on_bit_for_bit_from_any_step(
+    tiny: TinyTraining,
+    uninterrupted: tuple[nn.Module, list[dict[str, Any]]],
+    same_weights: SameWeights,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, step)
+        with pytest.raises(KeyboardInterrupt):
+            tiny.train()
+    torch.manual_seed(99)  # what was drawn before must not matter
+    resumed = tiny.train(init=2)
+    assert same_weights(resumed, uninterrupted[0])
+    assert without_times(read_metrics(tiny.folder)) == without_times(uninterrupted[1])
+
+
+def test_a_killed_training_goes_on_bit_for_bit_from_its_last_epoch(
+    tiny: TinyTraining,
+    uninterrupted: tuple[nn.Module, list[dict[str, Any]]],
+    same_weights: SameWeights,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed after the third epoch's record was written, but not its checkpoint."""
+
+    def killed(*_: object) -> None:
+        if len(read_metrics(tiny.folder)) == 3:
+            raise SystemExit("killed")
+        save_checkpoint(*_)
+
+    save_checkpoint: Any = loop.save_checkpoint
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", killed)
+        with pytest.raises(SystemExit):
+            tiny.train()
+    assert [record["epoch"] for record in read_metrics(tiny.folder)] == [1, 2, 3]
+    assert same_weights(tiny.train(init=2), uninterrupted[0])
+    assert [record["epoch"] for record in read_metrics(tiny.folder)] == [1, 2, 3, 4]
+    assert without_times(read_metrics(tiny.folder)) == without_times(uninterrupted[1])
+
+
+def test_ctrl_c_ends_training_after_the_step_at_hand_with_a_checkpoint(
+    tiny: TinyTraining,
+    uninterrupted: tuple[nn.Module, list[dict[str, Any]]],
+    same_weights: SameWeights,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    example, read = SpeechDataset.example, []
+
+    def interrupted(self: SpeechDataset, index: int, epoch: int) -> Any:
+        read.append(index)
+        if len(read) == 6:  # in the middle of the second step
+            os.kill(os.getpid(), signal.SIGINT)
+        return example(self, index, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SpeechDataset, "example", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tiny.train()
+    assert len(read) == 8, "two whole steps of four utterances"
+    assert "stopped; the checkpoint is written" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert same_weights(tiny.train(init=2), uninterrupted[0])
+
+
+def test_ctrl_c_in_the_last_evaluation_is_not_forgotten(
+    tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> Evaluation:
+        os.kill(os.getpid(), signal.SIGINT)
+        return evaluate(*arguments, **options)
+
+    evaluate = loop.evaluate
+    monkeypatch.setattr(loop, "evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tiny.train(epochs=1)
+    assert len(read_metrics(tiny.folder)) == 1
+
+
+def test_a_finished_training_is_left_as_it_is(
+    tiny: TinyTraining, uninterrupted: tuple[nn.Module, Any], same_weights: SameWeights
+) -> None:
+    tiny.train()
+    before = {path.name: path.read_bytes() for path in tiny.folder.iterdir()}
+    assert same_weights(tiny.train(init=2), uninterrupted[0])
+    assert {path.name: path.read_bytes() for path in tiny.folder.iterdir()} == before
+
+
+def test_checkpoints_are_written_as_often_as_asked(
+    tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = []
+    monkeypatch.setattr(
+        loop, "save_checkpoint", lambda _, progress, *more: saved.append(progress.step)
+    )
+    tiny.train(epochs=1, checkpoint_minutes=1e-9)
+    assert saved == [1, 2, 3, 3]
+
+
+class TestBestEpochs:
+    """Which weights stay, given what the development set says."""
+
+    @staticmethod
+    def script(monkeypatch: pytest.MonkeyPatch, results: Sequence[tuple[int, int, float]]) -> None:
+        """Word errors of 10, character errors of 100, and loss of each evaluation to come."""
+        coming = iter(results)
+
+        def evaluate(*_: object, **__: object) -> Evaluation:
+            words, characters, loss = next(coming)
+            return Evaluation(
+                loss,
+                ErrorCounts(hits=10 - words, substitutions=words),
+                ErrorCounts(hits=100 - characters, substitutions=characters),
+                0.5,
+                ("a", "b"),
+            )
+
+        monkeypatch.setattr(loop, "evaluate", evaluate)
+
+    @staticmethod
+    def kept(folder: Path) -> list[str]:
+        return sorted(path.name for path in folder.glob("*epoch*"))
+
+    def test_exactly_keep_epochs_stay_the_lowest_wer_first(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.script(monkeypatch, [(9, 9, 1.0), (5, 9, 1.0), (7, 1, 0.1), (4, 9, 1.0), (8, 9, 1.0)])
+        tiny.train(epochs=5, keep=2)
+        assert self.kept(tiny.folder) == ["epoch-0002.safetensors", "epoch-0004.safetensors"]
+
+    def test_cer_then_loss_decide_between_equal_wers(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.script(monkeypatch, [(5, 8, 1.0), (5, 7, 1.0), (5, 7, 0.9), (5, 8, 0.1)])
+        tiny.train(epochs=4, keep=2)
+        assert self.kept(tiny.folder) == ["epoch-0002.safetensors", "epoch-0003.safetensors"]
+
+    def test_a_resumed_training_remembers_the_best_of_before(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.script(monkeypatch, [(1, 1, 1.0), (9, 9, 1.0), (8, 9, 1.0), (7, 9, 1.0)])
+        with monkeypatch.context() as patch:
+            stop_after(patch, 7)
+            with pytest.raises(KeyboardInterrupt):
+                tiny.train()
+        tiny.train()
+        assert self.kept(tiny.folder) == ["epoch-0001.safetensors", "epoch-0004.safetensors"]
+
+    def test_a_kill_between_weights_and_checkpoint_loses_no_epoch_that_is_still_among_the_best(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a GPU the repeated epoch may do worse than before, and the old ones count again."""
+        self.script(monkeypatch, [(5, 5, 1.0), (4, 4, 1.0), (6, 6, 1.0)])
+
+        def killed(*_: object) -> None:
+            if loop_state["armed"] and read_metrics(tiny.folder)[-1]["epoch"] == 2:
+                raise SystemExit("killed")
+            save_checkpoint(*_)
+
+        loop_state = {"armed": True}
+        save_checkpoint: Any = loop.save_checkpoint
+        monkeypatch.setattr(loop, "save_checkpoint", killed)
+        with pytest.raises(SystemExit):
+            tiny.train(epochs=2, keep=1)
+        loop_state["armed"] = False
+        tiny.train(epochs=2, keep=1)
+        assert self.kept(tiny.folder) == ["epoch-0001.safetensors"]
+
+    def test_an_epochs_file_holds_the_weights_at_its_end(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.script(monkeypatch, [(5, 5, 1.0), (6, 6, 1.0)])
+        encoder = tiny.train(epochs=2, keep=2)
+        last, first = load_epoch(tiny.folder, 2), load_epoch(tiny.folder, 1)
+        assert all(torch.equal(last[name], value) for name, value in encoder.state_dict().items())
+        assert not torch.equal(last["head.weight"], first["head.weight"])
+
+
+class TestBadSteps:
+    """Gradients that are not finite."""
+
+    @staticmethod
+    def poison(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+        """Make the losses of some utterances infinite, and their gradients with them."""
+
+        def losses(emissions: Emissions, batch: Batch) -> Tensor:
+            found = ctc_losses(emissions, batch)
+            bad = torch.tensor([name in names for name in batch.ids])
+            return found * torch.where(bad, torch.inf, 1.0)
+
+        monkeypatch.setattr(loop, "ctc_losses", losses)
+
+    def test_a_bad_step_is_left_out_and_names_its_utterances(
+        self,
+        tiny: TinyTraining,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.poison(monkeypatch, "utt-003", "utt-007")
+        encoder = tiny.train(epochs=1, batch={"max_utterances": 12})
+        untouched = tiny.encoder(1)
+        for name, value in encoder.state_dict().items():
+            assert torch.equal(value, untouched.state_dict()[name]), name
+        said = capsys.readouterr().err
+        assert "step 0: gradient not finite, step left out" in said
+        assert {f"utt-{number:03d}" for number in range(12) if f"utt-{number:03d}" in said} == {
+            "utt-003",
+            "utt-007",
+        }
+
+    def test_the_other_steps_of_the_epoch_go_on(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch, same_weights: SameWeights
+    ) -> None:
+        self.poison(monkeypatch, "utt-003")
+        encoder = tiny.train(epochs=1)
+        assert not same_weights(encoder, tiny.encoder(1))
+        assert all(value.isfinite().all() for value in encoder.state_dict().values())
+        assert 0 < read_metrics(tiny.folder)[0]["loss"] < 100
+
+    def test_ten_bad_steps_in_a_row_end_the_training_with_advice(
+        self,
+        tiny: TinyTraining,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.poison(monkeypatch, *(f"utt-{number:03d}" for number in range(12)))
+        with pytest.raises(ModelError, match="training diverged: 10 steps.*learning_rate"):
+            tiny.train()
+        assert capsys.readouterr().err.count("step left out") == 10
+
+
+def test_a_target_that_fits_no_frames_is_refused_before_the_first_step(tiny: TinyTraining) -> None:
+    first = tiny.utterances[0]
+    tiny.utterances = [type(first)(**vars(first) | {"text": "ab" * 200}), *tiny.utterances[1:]]
+    with pytest.raises(DataError, match=f"{first.id} .*400 frames needed"):
+        tiny.train()
+    assert not tiny.folder.exists()
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns_from_both_batches_in_a_step(
+    tiny: TinyTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three batches for two processes: one has none in the last step, and must not count."""
+    worker = Path(__file__).with_name("data_parallel_worker.py")
+    manifest = tiny.utterances[0].audio_path.with_name("utt.jsonl")
+    plan = [[0, 1, 2], [3, 4], [5, 6, 7, 8, 9, 10, 11]]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    paths = [str(Path(__file__).parents[1]), str(Path(loop.__file__).parents[2])]
+    two = subprocess.run(
+        [*launch, str(worker), str(manifest), str(tmp_path / "two"), json.dumps(plan)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert two.returncode == 0, two.stderr
+    monkeypatch.setattr(loop, "plan_batches", loop.plan_batches)  # put back what the worker sets
+    train_tiny = runpy.run_path(str(worker))["train_tiny"]
+    train_tiny(manifest, tmp_path / "one", [plan[0] + plan[1], plan[2]])
+    for epoch in (1, 2):
+        expected, came = (load_epoch(tmp_path / name, epoch) for name in ("one", "two"))
+        for name, weights in expected.items():
+            torch.testing.assert_close(came[name], weights, rtol=0, atol=1e-5, msg=name)
+    losses = [[one["loss"] for one in read_metrics(tmp_path / name)] for name in ("one", "two")]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+    assert two.stderr.count("epoch   2/2") == 1, "only one process reports"
