@@ -44,7 +44,8 @@ class FeatureSettings(Settings):
         if empty:
             raise ValueError(
                 f"mels ({self.mels}) are too many: {empty} of the filters would hear nothing with "
-                f"a window of {self.window_seconds} s at {self.sample_rate} Hz; lower mels"
+                f"a window of {self.window_seconds} s at {self.sample_rate} Hz; lower mels "
+                "or raise window_seconds"
             )
         return self
 
@@ -161,7 +162,8 @@ def normalize(features: Tensor, lengths: Tensor, stats: FeatureStats | None) -> 
         mean, std = stats.mean.to(features.device), stats.std.to(features.device)
     else:
         count = lengths.clamp(min=1).view(-1, 1, 1)
-        mean = (features * valid).sum(1, keepdim=True) / count
+        features = features.masked_fill(~valid, 0.0)  # whatever stood there, NaN included
+        mean = features.sum(1, keepdim=True) / count
         variance = ((features - mean).square() * valid).sum(1, keepdim=True) / count
         std = variance.sqrt().clamp(min=_MIN_STD)
     return torch.where(valid, (features - mean) / std, 0.0)

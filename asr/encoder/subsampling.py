@@ -31,7 +31,8 @@ class Stacking(nn.Module):
 class Convolution(nn.Module):
     """Strided convolutions over time and frequency, one for each prime of the factor.
 
-    A kernel is 3 x 3, or as long as its stride where that is more, so that it hears every frame.
+    A kernel is 3 x 3, or longer in time where the stride is above 2: it reaches up to the centres
+    of its neighbours, so that every frame is heard, the last ones too.
     """
 
     def __init__(self, inputs: int, factor: int, channels: int) -> None:
@@ -40,7 +41,7 @@ class Convolution(nn.Module):
         layers, size = [], inputs
         for number, stride in enumerate(self._strides):
             came = channels if number else 1
-            kernel = (max(3, stride), 3)
+            kernel = (max(3, 2 * stride - 1), 3)
             padding = (kernel[0] // 2, 1)
             layers.append(nn.Conv2d(came, channels, kernel, stride=(stride, 2), padding=padding))
             size = subsampled(size, 2)

@@ -8,6 +8,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from asr.errors import ConfigError
@@ -109,8 +110,15 @@ def _run(experiment: Experiment, status: StageStatus, launch: Launch) -> None:
             _stopped(experiment, stage)
         raise
     seconds = time.monotonic() - start
-    place.commit(provenance, seconds)
+    place.commit(_with_outside(stage, provenance), seconds)
     _say(stage, f"done in {duration_in_words(seconds)}")
+
+
+def _with_outside(stage: Stage, provenance: Provenance) -> Provenance:
+    """What a stage has fetched was not there to be known when it began."""
+    if provenance.external:
+        return provenance
+    return replace(provenance, external=stage.external() or "")
 
 
 def _stopped(experiment: Experiment, stage: Stage) -> None:

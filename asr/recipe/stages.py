@@ -35,7 +35,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             inputs=(),
             settings=part("corpus"),
             run=lambda output, _: corpus.prepare(recipe, corpus_folder, output),
-            external=lambda: corpus_fingerprint(data.name, data.options, corpus_folder),
+            external=lambda: corpus_fingerprint(data.name, data.options, corpus_folder) or None,
         ),
         Stage(
             number=2,

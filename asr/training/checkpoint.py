@@ -1,5 +1,6 @@
 """Checkpoints: all that a killed training needs to go on, written whole or not at all."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,35 +72,44 @@ def save_epoch(folder: Path, epoch: int, model: nn.Module) -> None:
         save_file(weights, temporary)
 
 
-def drop_epoch(folder: Path, epoch: int) -> None:
-    """Forget the weights of one epoch."""
-    _epoch_path(folder, epoch).unlink(missing_ok=True)
+def drop_epochs_except(folder: Path, epochs: Sequence[int]) -> None:
+    """Forget the weights of all epochs but the given ones."""
+    wanted = {_epoch_path(folder, epoch) for epoch in epochs}
+    for path in set(_epoch_paths(folder)) - wanted:
+        path.unlink()
 
 
 def load_epoch(folder: Path, epoch: int) -> dict[str, Tensor]:
     """Read the weights of one epoch that was kept. Raises ModelError where it was not."""
-    path = _epoch_path(folder, epoch)
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); train again") from None
+    return _read_weights(_epoch_path(folder, epoch))
 
 
 def average_epochs(folder: Path) -> dict[str, Tensor]:
     """Average the weights of the epochs that were kept (Polyak & Juditsky 1992).
 
     Raises:
-        ModelError: the folder has none.
+        ModelError: the folder has none, or one is damaged.
     """
-    paths = sorted(folder.glob("epoch-*.safetensors"))
+    paths = _epoch_paths(folder)
     if not paths:
         raise ModelError(f"{folder}: no epoch-*.safetensors to average; train first")
     total: dict[str, Tensor] = {}
     for path in paths:
-        for name, tensor in load_file(path).items():
+        for name, tensor in _read_weights(path).items():
             total[name] = total.get(name, torch.zeros_like(tensor)) + tensor / len(paths)
     return total
 
 
 def _epoch_path(folder: Path, epoch: int) -> Path:
     return folder / f"epoch-{epoch:04d}.safetensors"
+
+
+def _epoch_paths(folder: Path) -> list[Path]:
+    return sorted(folder.glob("epoch-*.safetensors"))
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); train again") from None

@@ -29,6 +29,14 @@ class World:
             torch.distributed.all_reduce(number)
         return number
 
+    def gather(self, names: list[str]) -> list[str]:
+        """Join the lists of all processes, in the order of their ranks."""
+        if self.size == 1:
+            return names
+        lists: list[list[str]] = [[] for _ in range(self.size)]
+        torch.distributed.all_gather_object(lists, names)
+        return [name for each in lists for name in each]
+
     def wait(self) -> None:
         """Wait until every process has come here."""
         if self.size > 1:
@@ -65,7 +73,12 @@ def choose_device(name: str) -> torch.device:
     if not here.get(name, name == "cpu"):
         raise ConfigError(f"--device {name}: no such device here; use --device auto or cpu")
     if name == "cuda":
-        local = int(os.environ.get("LOCAL_RANK", "0"))
+        local, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if local >= count:
+            raise ConfigError(
+                f"--device cuda: process {local + 1} of this machine has no GPU of its own, there "
+                f"are {count}; start torchrun with --nproc-per-node={count}"
+            )
         torch.cuda.set_device(local)
         return torch.device("cuda", local)
     return torch.device(name)

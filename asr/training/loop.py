@@ -24,7 +24,7 @@ from asr.text import Normalizer
 from asr.tokens import TokenTable
 from asr.training.checkpoint import (
     Progress,
-    drop_epoch,
+    drop_epochs_except,
     load_checkpoint,
     save_checkpoint,
     save_epoch,
@@ -86,6 +86,8 @@ def train(
         with run.reporter:
             while run.progress.epoch < settings.epochs:
                 run.epoch(stop)
+        if stop():  # it came after the last step
+            raise KeyboardInterrupt
 
 
 class _Run:
@@ -111,6 +113,7 @@ class _Run:
             folder, settings.epochs, epochs_done=self.progress.epoch, quiet=not world.writes
         )
         self._bad_steps = 0
+        self._drop_others()
         self._saved = self._clock = time.monotonic()
 
     def epoch(self, stop: Callable[[], bool]) -> None:
@@ -175,10 +178,12 @@ class _Run:
     def _skip(self, losses: Tensor, names: tuple[str, ...]) -> None:
         """Leave out a step whose gradient is not finite, and say of which utterances."""
         finite = losses.isfinite().tolist()
-        bad = [name for name, good in zip(names, finite, strict=True) if not good]
+        bad = self._world.gather(
+            [name for name, good in zip(names, finite, strict=True) if not good]
+        )
         self.reporter.say(
             f"step {self.progress.step}: gradient not finite, step left out "
-            f"(utterances with infinite loss: {', '.join(bad) or 'none'})"
+            f"(utterances with infinite loss: {', '.join(dict.fromkeys(bad)) or 'none'})"
         )
         self._bad_steps += 1
         if self._bad_steps >= _MOST_BAD_STEPS:
@@ -221,6 +226,7 @@ class _Run:
         progress.step_in_epoch, progress.loss_sum, progress.token_sum = 0, 0.0, 0
         self.reporter.epoch(record)
         self._save()
+        self._drop_others()
         self._world.wait()
 
     def _record(self, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
@@ -249,8 +255,14 @@ class _Run:
         kept = self.progress.kept
         kept.append({"epoch": self.progress.epoch, "key": key})
         kept.sort(key=lambda entry: entry["key"])
-        if not self._world.writes:
-            return
-        save_epoch(self._folder, self.progress.epoch, self._encoder)
-        while len(kept) > self._settings.keep:
-            drop_epoch(self._folder, kept.pop()["epoch"])
+        del kept[self._settings.keep :]
+        if self._world.writes:
+            save_epoch(self._folder, self.progress.epoch, self._encoder)
+
+    def _drop_others(self) -> None:
+        """Remove the weights of all epochs but the best that the checkpoint knows of.
+
+        So it comes after the checkpoint: a kill in between must not cost one of the best.
+        """
+        if self._world.writes:
+            drop_epochs_except(self._folder, [entry["epoch"] for entry in self.progress.kept])

@@ -154,6 +154,22 @@ def test_unknown_corpus_leaves_what_was_made(pipeline: Pipeline) -> None:
     assert pipeline.reason("prepare") == "corpus changed"
 
 
+def test_corpus_that_the_stage_itself_fetches_does_not_make_it_run_again(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.corpus = None
+
+    def fetch(output: Path, folders: Mapping[str, Path]) -> None:
+        pipeline.corpus = "corpus-1"
+        (output / "result.txt").write_text("fetched")
+
+    pipeline.bodies["prepare"] = fetch
+    pipeline.run(last="prepare")
+    assert pipeline.run(last="prepare") == []
+    pipeline.corpus = "corpus-2"
+    assert pipeline.run(last="prepare") == ["prepare"]
+
+
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [

@@ -1,24 +1,38 @@
 """One process of a tiny data parallel training; torchrun starts it with MANIFEST FOLDER PLAN."""
 
+import itertools
 import json
 import sys
 from pathlib import Path
 
 import torch
 from synthetic_speech import RATE
+from torch import Tensor
 
-from asr.dataset import FrontEnd, SpeechDataset
-from asr.encoder.encoder import Encoder, EncoderSettings
+from asr.dataset import Batch, FrontEnd, SpeechDataset
+from asr.encoder.encoder import Emissions, Encoder, EncoderSettings
 from asr.features import FeatureExtractor, FeatureSettings
 from asr.manifest import read_manifest
 from asr.text import Normalizer
 from asr.tokens import Characters
 from asr.training import loop
+from asr.training.loss import ctc_losses
 
 
 def train_tiny(manifest: Path, folder: Path, plan: list[list[int]]) -> None:
-    """Train two epochs on the batches of `plan`, without chance, in float32."""
+    """Train three epochs on the batches of `plan`, without chance, in float32.
+
+    In the very first step, utt-003 has an infinite loss.
+    """
+    steps = itertools.count()
+
+    def losses(emissions: Emissions, batch: Batch) -> Tensor:
+        bad = torch.tensor([name == "utt-003" for name in batch.ids])
+        factor = torch.where(bad, torch.inf, 1.0) if next(steps) == 0 else 1.0
+        return ctc_losses(emissions, batch) * factor
+
     loop.plan_batches = lambda *_, **__: plan
+    loop.ctc_losses = losses
     torch.manual_seed(1)
     encoder = Encoder(EncoderSettings(hidden=8, layers=1, factor=2, dropout=0), inputs=8, tokens=8)
     tokens, normalizer = Characters(" abcdef"), Normalizer("basic")
@@ -31,7 +45,7 @@ def train_tiny(manifest: Path, folder: Path, plan: list[list[int]]) -> None:
     loop.train(
         encoder,
         loop.TrainingData(dataset, dataset, tokens, normalizer),
-        loop.TrainingSettings(epochs=2, precision="float32"),
+        loop.TrainingSettings(epochs=3, precision="float32"),
         folder=folder,
         seed=1,
         device=torch.device("cpu"),
