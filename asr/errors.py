@@ -40,3 +40,9 @@ class AudioError(AsrError):
 
 class ModelError(AsrError):
     """A model folder or a checkpoint cannot be used."""
+
+
+def one_line(error: BaseException, most: int = 200) -> str:
+    """What another library's error says, on one line and cut where it grows too long."""
+    words = " ".join(str(error).split())
+    return words if len(words) <= most else f"{words[:most]}…"

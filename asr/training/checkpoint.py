@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from asr.errors import ModelError
+from asr.errors import ModelError, one_line
 from asr.files import whole_file
 
 _CHECKPOINT = "checkpoint.pt"
@@ -56,12 +56,20 @@ def load_checkpoint(
     try:
         # weights_only: a checkpoint holds tensors and numbers, and opening it runs no code.
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # Without torch's words: they advise to open the file in a way that would run code.
+        raise ModelError(
+            f"{path}: not a checkpoint, or damaged ({type(error).__name__}); "
+            "remove it to start again"
+        ) from None
+    try:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         return Progress(**state["progress"])
     except Exception as error:
         raise ModelError(
-            f"{path}: not a checkpoint of this training ({error}); remove it to start again"
+            f"{path}: not a checkpoint of this training ({one_line(error)}); "
+            "remove it to start again"
         ) from error
 
 

@@ -1,0 +1,171 @@
+"""Checkpoints: whole or the old one, opened without running code; averages of epochs."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import asr
+from asr.errors import ModelError
+from asr.training.checkpoint import (
+    Progress,
+    average_epochs,
+    drop_epochs_except,
+    load_checkpoint,
+    load_epoch,
+    save_checkpoint,
+    save_epoch,
+)
+
+
+def make_model(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """A model that has taken one step."""
+    torch.manual_seed(seed)
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    return model, optimizer
+
+
+def test_a_checkpoint_gives_back_weights_optimizer_and_progress(tmp_path: Path) -> None:
+    model, optimizer = make_model(1)
+    kept = [{"epoch": 2, "key": [0.5, 0.25, 1.5]}]
+    progress = Progress(3, 7, 31, loss_sum=0.1 + 0.2, token_sum=12, seconds=4.5, kept=kept)
+    save_checkpoint(tmp_path, progress, model, optimizer)
+    other, other_optimizer = make_model(2)
+    assert load_checkpoint(tmp_path, other, other_optimizer) == progress
+    assert torch.equal(other.weight, model.weight)
+    ours, theirs = optimizer.state_dict()["state"], other_optimizer.state_dict()["state"]
+    for number, state in ours.items():
+        assert {key: value.tolist() for key, value in state.items()} == {
+            key: value.tolist() for key, value in theirs[number].items()
+        }
+
+
+def test_a_folder_without_checkpoint_gives_none(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path, *make_model(1)) is None
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "overwritten"])
+def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path, damage: str) -> None:
+    save_checkpoint(tmp_path, Progress(), *make_model(1))
+    path = tmp_path / "checkpoint.pt"
+    whole = path.read_bytes()
+    content = {"truncated": whole[: len(whole) // 2], "emptied": b"", "overwritten": b"words"}
+    path.write_bytes(content[damage])
+    with pytest.raises(ModelError, match=r"checkpoint.pt: not a checkpoint, or damaged.*remove it"):
+        load_checkpoint(tmp_path, *make_model(1))
+
+
+def test_another_models_checkpoint_is_refused_on_one_line(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, Progress(), *make_model(1))
+    deep = nn.Sequential(*(nn.Linear(3, 3) for _ in range(20)))
+    with pytest.raises(ModelError, match=r"checkpoint.pt: not a checkpoint of this") as raised:
+        load_checkpoint(tmp_path, deep, torch.optim.AdamW(deep.parameters()))
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 500
+
+
+class Trap:
+    """Pickled, it makes a folder when it is opened."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda data, path: path.write_bytes(pickle.dumps(data))]
+)
+def test_opening_a_checkpoint_runs_no_code(tmp_path: Path, save: Any) -> None:
+    save({"progress": Trap(tmp_path / "sprung"), "model": {}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ModelError, match="not a checkpoint"):
+        load_checkpoint(tmp_path, *make_model(1))
+    assert not (tmp_path / "sprung").exists()
+
+
+_KILLED_WHILE_SAVING = """
+import os, signal, sys, torch
+from pathlib import Path
+from asr.training.checkpoint import Progress, save_checkpoint
+
+folder, model = Path(sys.argv[1]), torch.nn.Linear(3, 2)
+optimizer = torch.optim.AdamW(model.parameters())
+save_checkpoint(folder, Progress(epoch=1), model, optimizer)
+save = torch.save
+
+def half(state, path):
+    save(state, path)
+    os.truncate(path, path.stat().st_size // 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+torch.save = half
+save_checkpoint(folder, Progress(epoch=2), model, optimizer)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by SIGKILL")
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED_WHILE_SAVING, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(Path(asr.__file__).parents[1])},
+        timeout=120,
+    )
+    assert killed.returncode == -9
+    progress = load_checkpoint(tmp_path, *make_model(1))
+    assert progress is not None
+    assert progress.epoch == 1
+
+
+def save_weights(folder: Path, epoch: int, value: float) -> None:
+    model = nn.Linear(2, 1)
+    nn.init.constant_(model.weight, value)
+    nn.init.constant_(model.bias, -value)
+    save_epoch(folder, epoch, model)
+
+
+def test_the_average_of_epochs_is_the_mean_of_each_weight(tmp_path: Path) -> None:
+    for epoch, value in [(3, 1.0), (7, 2.0), (12, 6.0)]:
+        save_weights(tmp_path, epoch, value)
+    average = average_epochs(tmp_path)
+    torch.testing.assert_close(average["weight"], torch.full((1, 2), 3.0))
+    torch.testing.assert_close(average["bias"], torch.full((1,), -3.0))
+
+
+def test_the_average_of_one_epoch_is_that_epoch(tmp_path: Path) -> None:
+    save_weights(tmp_path, 4, 0.1)
+    assert torch.equal(average_epochs(tmp_path)["weight"], load_epoch(tmp_path, 4)["weight"])
+
+
+def test_nothing_to_average_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no epoch-\*.safetensors to average; train first"):
+        average_epochs(tmp_path)
+
+
+def test_a_damaged_epoch_is_named(tmp_path: Path) -> None:
+    save_weights(tmp_path, 4, 0.1)
+    (tmp_path / "epoch-0005.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match=r"epoch-0005.safetensors: cannot be read"):
+        average_epochs(tmp_path)
+    with pytest.raises(ModelError, match=r"epoch-0006.safetensors: cannot be read"):
+        load_epoch(tmp_path, 6)
+
+
+def test_epochs_not_wanted_are_dropped_and_nothing_else(tmp_path: Path) -> None:
+    for epoch in (1, 2, 3):
+        save_weights(tmp_path, epoch, 1.0)
+    (tmp_path / "metrics.jsonl").touch()
+    drop_epochs_except(tmp_path, [2, 9])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "epoch-0002.safetensors",
+        "metrics.jsonl",
+    ]
