@@ -18,7 +18,7 @@ from torch import Tensor
 from asr import __version__
 from asr.dataset import FrontEnd
 from asr.encoder.encoder import Encoder, EncoderSettings
-from asr.errors import ConfigError, ModelError
+from asr.errors import ConfigError, ModelError, one_line
 from asr.features import FeatureExtractor, FeatureSettings, FeatureStats
 from asr.files import whole_file, write_text
 from asr.text import Normalizer
@@ -90,10 +90,12 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     try:
         encoder.load_state_dict(inside)
     except RuntimeError as error:
-        raise ModelError(f"{folder / _WEIGHTS}: does not fit {where} ({error})") from None
+        raise ModelError(
+            f"{folder / _WEIGHTS}: does not fit {where} ({one_line(error)}); copy the model again"
+        ) from None
     stats = None
     if features.cmvn == "global":
-        stats = _stats(weights, folder / _WEIGHTS)
+        stats = _stats(weights, features.dimension, folder / _WEIGHTS)
     encoder.to(device).eval()
     return Bundle(features, stats, encoder, tokens, normalizer, description.get("card", {}))
 
@@ -132,8 +134,14 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
 
 
-def _stats(weights: Mapping[str, Tensor], path: Path) -> FeatureStats:
-    try:
-        return FeatureStats(weights[_STATS + "mean"], weights[_STATS + "std"])
-    except KeyError as error:
-        raise ModelError(f"{path}: {error} is missing, which global CMVN needs") from None
+def _stats(weights: Mapping[str, Tensor], dimension: int, path: Path) -> FeatureStats:
+    for name in (_STATS + "mean", _STATS + "std"):
+        if name not in weights:
+            raise ModelError(f"{path}: '{name}' is missing, which global CMVN needs")
+        shape = tuple(weights[name].shape)
+        if shape != (dimension,):
+            raise ModelError(
+                f"{path}: '{name}' has the shape {shape}; expected ({dimension},), "
+                "one number a feature; copy the model again"
+            )
+    return FeatureStats(weights[_STATS + "mean"], weights[_STATS + "std"])

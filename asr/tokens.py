@@ -83,10 +83,15 @@ def learn_tokens(settings: TokenSettings, texts: Iterable[str]) -> TokenTable:
     return {"characters": Characters}[settings.kind].learn(texts)
 
 
-def tokens_from_json(data: Mapping[str, Any], where: str) -> TokenTable:
+def tokens_from_json(data: Any, where: str) -> TokenTable:
     """Rebuild a token table. Raises ModelError where the data is not one."""
-    symbols = data.get("symbols")
-    if data.get("kind") != Characters.kind or not isinstance(symbols, list):
+    table = data if isinstance(data, dict) else {}
+    symbols = table.get("symbols")
+    if (
+        table.get("kind") != Characters.kind
+        or not isinstance(symbols, list)
+        or not all(isinstance(symbol, str) for symbol in symbols)
+    ):
         raise ModelError(f"{where}: not a token table of a known kind; is the file damaged?")
     return Characters(symbols)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from rich.console import Console
 from rich.progress import track
 from safetensors.torch import load_file, save_file
 
@@ -35,9 +36,16 @@ def stats(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     utterances = read_usable(folders, "train")
     sample = utterances[:: -(-len(utterances) // _STATS_UTTERANCES)]
     front_end = FrontEnd(FeatureExtractor(recipe.features), None)
+    console = Console(stderr=True)
     raw = (
         front_end.raw_features(front_end.load(utterance), str(utterance.audio_path))
-        for utterance in track(sample, "statistics", transient=True)
+        for utterance in track(
+            sample,
+            "statistics",
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
     )
     found = FeatureStats.accumulate(raw)
     with whole_file(output / _STATS) as temporary:
