@@ -40,34 +40,56 @@ def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     Raises:
         DataError: too much is unusable.
     """
-    normalizer = Normalizer(recipe.normalizer)
     prepared = folders["prepare"]
+    reports = {"train": _check_split(recipe, prepared, "train", known=None)}
+    # Of what is left in: the tokens will be learned from that.
+    normalizer = Normalizer(recipe.normalizer)
     known = {
         character
-        for utterance in read_manifest(prepared / "train.jsonl")
+        for utterance in reports["train"].usable
         for character in normalizer(utterance.text or "")
     }
-    # A transcript that is empty, or does not fit its frames, cannot be learned from; but it can
-    # be recognised and scored.
-    scored_only = CheckSettings(max_bad_fraction=0, min_seconds=0, max_seconds=float("inf"))
-    reports: dict[str, CheckReport] = {}
-    for split in dict.fromkeys((*_LEARNING, *test_splits(recipe, prepared))):
-        learning = split in _LEARNING
-        report = check_manifest(
-            read_manifest(prepared / f"{split}.jsonl"),
-            recipe.check if learning else scored_only,
-            normalizer=normalizer,
-            encoder_frames=_encoder_frames(recipe) if learning else None,
-            allowed_characters=known if learning else None,
-        )
-        _say(f"{split}: {_in_words(report)}")
-        bound = recipe.check.max_bad_fraction if learning else 0.0
-        report.enforce(bound, f"{split}.jsonl")
-        reports[split] = report
+    reports["dev"] = _check_split(recipe, prepared, "dev", known=known)
+    for split in test_splits(recipe, prepared):
+        report = _check_test_set(recipe, prepared, split)
+        reports.setdefault(split, report)
     findings = {split: report.to_json() for split, report in reports.items()}
     write_text(output / _FINDINGS, json.dumps(findings, ensure_ascii=False, indent=1) + "\n")
     left_out = {split: [one.id for one in reports[split].unusable] for split in _LEARNING}
     write_text(output / _LEFT_OUT, json.dumps(left_out, ensure_ascii=False) + "\n")
+
+
+def _check_split(
+    recipe: Recipe, prepared: Path, split: str, *, known: set[str] | None
+) -> CheckReport:
+    """Check train or dev; `known` are the characters that there will be tokens for."""
+    report = check_manifest(
+        read_manifest(prepared / f"{split}.jsonl"),
+        recipe.check,
+        normalizer=Normalizer(recipe.normalizer),
+        encoder_frames=_encoder_frames(recipe),
+        allowed_characters=known,
+    )
+    _say(f"{split}: {_in_words(report)}")
+    report.enforce(recipe.check.max_bad_fraction, f"{split}.jsonl")
+    return report
+
+
+def _check_test_set(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
+    """Check that a test set can be decoded to its last recording."""
+    # A transcript that does not fit its frames, or has other characters, cannot be learned from;
+    # but it can be scored.
+    least = recipe.features.fft_size / recipe.features.sample_rate
+    settings = CheckSettings(max_bad_fraction=0, min_seconds=least, max_seconds=float("inf"))
+    report = check_manifest(
+        read_manifest(prepared / f"{split}.jsonl"),
+        settings,
+        normalizer=Normalizer(recipe.normalizer),
+    )
+    if split not in _LEARNING:
+        _say(f"{split}: {_in_words(report)}")
+    report.enforce(0, f"{split}.jsonl, a test set")
+    return report
 
 
 def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:

@@ -1,0 +1,278 @@
+"""The recipes that come along, and the stages before training: splits, check, tokens."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from synthetic_speech import RATE, speak, write_utterances
+
+from asr.dataset import FrontEnd, SpeechDataset
+from asr.errors import ConfigError, DataError
+from asr.features import FeatureExtractor
+from asr.manifest import Utterance, read_manifest, write_manifest
+from asr.recipe import corpus
+from asr.recipe.config import Recipe, load_recipe
+from asr.recipe.stages import build_stages
+from asr.text import Normalizer
+from asr.tokens import Characters
+from asr.training.loss import refuse_infeasible
+from data_prep import load_corpus
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(RECIPES.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_every_recipe_loads_with_its_corpus_options(path: Path) -> None:
+    recipe = load_recipe(path)
+    load_corpus(recipe.corpus.name).Options.parse(recipe.corpus.options, str(path))
+    stages = build_stages(recipe, corpus_folder=None, device="cpu")
+    assert [stage.name for stage in stages][-1] == "score"
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in RECIPES.glob("*/recipe.yaml")), ids=lambda f: f.name
+)
+def test_a_recipe_is_named_as_its_folder_is(folder: Path) -> None:
+    assert load_recipe(folder).name == folder.name
+
+
+@pytest.mark.parametrize(
+    "path", sorted(RECIPES.glob("*/run.sh")), ids=lambda path: path.parent.name
+)
+def test_a_recipe_needs_no_program_of_its_own(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 10
+    assert not list(path.parent.glob("**/*.py"))
+
+
+def make_recipe(**settings: Any) -> Recipe:
+    values = {
+        "name": "test",
+        "corpus": {"name": "table"},
+        "features": {"sample_rate": RATE, "mels": 8},
+        "augment": {"speeds": [1.0]},
+        "encoder": {"hidden": 4, "layers": 1, "factor": 4},
+        "check": {"max_bad_fraction": 0.5},
+    }
+    return Recipe.parse(values | settings, "test")
+
+
+class Experiment:
+    """Manifests of made-up speech, and the folders of the stages that read them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folders = {name: folder / name for name in ("prepare", "check", "tokens")}
+        for path in self.folders.values():
+            path.mkdir()
+        for split in ("train", "dev", "test"):
+            self.speak(split, ["ab cab", "bac", "cab b", "abc"])
+
+    def speak(self, split: str, texts: list[str]) -> list[Utterance]:
+        return write_utterances(self.folders["prepare"], texts, name=split)
+
+    def change(self, split: str, number: int, **changes: Any) -> Utterance:
+        """Change one utterance in a manifest, and return it."""
+        path = self.folders["prepare"] / f"{split}.jsonl"
+        utterances = read_manifest(path)
+        utterances[number] = Utterance(**vars(utterances[number]) | changes)
+        write_manifest(path, utterances)
+        return utterances[number]
+
+    def check(self, recipe: Recipe) -> dict[str, list[str]]:
+        """Run the stage; ids of what is left out, by split."""
+        corpus.check(recipe, self.folders, self.folders["check"])
+        left_out: dict[str, list[str]] = json.loads(
+            (self.folders["check"] / "left_out.json").read_text(encoding="utf-8")
+        )
+        return left_out
+
+    def findings(self) -> dict[str, Any]:
+        path = self.folders["check"] / "findings.json"
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    return Experiment(tmp_path)
+
+
+class TestSplits:
+    """Which splits are decoded and scored."""
+
+    @pytest.mark.parametrize(
+        ("there", "wanted", "expected"),
+        [
+            (["train", "dev", "test"], [], ["test"]),
+            (["train", "dev", "other", "clean"], [], ["clean", "other"]),
+            (["train", "dev", "other", "clean"], ["other"], ["other"]),
+            (["train", "dev", "test"], ["dev", "test"], ["dev", "test"]),
+            (["train", "dev"], [], ["dev"]),
+        ],
+    )
+    def test_those_the_recipe_names_or_all_but_train_and_dev(
+        self, tmp_path: Path, there: list[str], wanted: list[str], expected: list[str]
+    ) -> None:
+        for name in there:
+            (tmp_path / f"{name}.jsonl").touch()
+        (tmp_path / "rejected.tsv").touch()
+        assert corpus.test_splits(make_recipe(test=wanted), tmp_path) == expected
+
+    def test_a_split_that_is_not_there_is_named_with_those_that_are(self, tmp_path: Path) -> None:
+        for name in ("train", "dev", "test-clean"):
+            (tmp_path / f"{name}.jsonl").touch()
+        expected = "key 'test': no split 'test-claen'; there are: dev, test-clean, train"
+        with pytest.raises(ConfigError, match=expected):
+            corpus.test_splits(make_recipe(test=["test-claen"]), tmp_path)
+
+
+class TestCheck:
+    """What is left out, what stops, and that whatever passes can be trained on and decoded."""
+
+    def test_good_data_passes_whole(self, experiment: Experiment) -> None:
+        assert experiment.check(make_recipe()) == {"train": [], "dev": []}
+        assert set(experiment.findings()) == {"train", "dev", "test"}
+
+    def test_a_transcript_too_long_for_its_frames_is_left_out_by_name(
+        self, experiment: Experiment, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        experiment.change("train", 2, text="abc" * 20)
+        experiment.change("dev", 0, text="cab" * 20)
+        assert experiment.check(make_recipe()) == {"train": ["train-002"], "dev": ["dev-000"]}
+        (finding,) = experiment.findings()["train"]["findings"]
+        assert (finding["id"], finding["problem"]) == ("train-002", "infeasible")
+        assert "60 characters need 60 encoder frames" in finding["detail"]
+        assert "train: 3 usable" in (said := capsys.readouterr().err)
+        assert "1 infeasible; left out: train-002" in said
+
+    def test_more_of_them_than_the_recipe_bears_stop_the_run(self, experiment: Experiment) -> None:
+        experiment.change("train", 2, text="abc" * 20)
+        with pytest.raises(DataError, match=r"train.jsonl: 1 of 4 .*\(25.0 %.*train-002.*infeasib"):
+            experiment.check(make_recipe(check={"max_bad_fraction": 0.2}))
+
+    def test_what_fits_only_unhurried_is_left_out_of_a_training_with_hurry(
+        self, experiment: Experiment
+    ) -> None:
+        experiment.change("train", 1, text="abcabcabc")
+        assert experiment.check(make_recipe())["train"] == []
+        hurried = make_recipe(augment={"speeds": [1.0, 1.5]})
+        assert experiment.check(hurried)["train"] == ["train-001"]
+
+    @pytest.mark.parametrize("speeds", [(1.0,), (0.9, 1.0, 1.1), (1.0, 1.37)], ids=str)
+    @pytest.mark.parametrize("factor", [1, 3, 8])
+    def test_training_never_meets_a_target_that_the_check_let_pass(
+        self, experiment: Experiment, speeds: tuple[float, ...], factor: int
+    ) -> None:
+        """Texts of every length around the limit; the check may be stricter, by little."""
+        recipe = make_recipe(
+            augment={"speeds": speeds},
+            encoder={"hidden": 4, "layers": 1, "factor": factor},
+            check={"max_bad_fraction": 1.0},
+        )
+        seconds = experiment.speak("train", ["a" * 6] * 50)[0].duration
+        most = recipe.features.frames(int(seconds / max(speeds) * RATE)) // factor
+        for number in range(50):
+            experiment.change("train", number, text=("ab" * 99)[: max(1, most - 25 + number)])
+        left_out = experiment.check(recipe)["train"]
+        assert 20 <= len(left_out) < 30
+        usable = corpus.read_usable(experiment.folders, "train")
+        dataset = SpeechDataset(
+            usable,
+            FrontEnd(FeatureExtractor(recipe.features), None),
+            tokens=Characters("ab"),
+            normalizer=Normalizer("basic"),
+            augment=recipe.augment,
+        )
+        refuse_infeasible(dataset, make_encoder(recipe))
+        longest = max(range(len(usable)), key=lambda index: len(usable[index].text or ""))
+        for epoch in range(6):
+            frames = len(dataset.example(longest, epoch).features)
+            assert make_encoder(recipe).frames(frames) >= len(usable[longest].text or "")
+
+    def test_characters_that_training_never_shows_are_found_in_dev(
+        self, experiment: Experiment
+    ) -> None:
+        experiment.change("dev", 1, text="bäc")
+        assert experiment.check(make_recipe()) == {"train": [], "dev": ["dev-001"]}
+        (finding,) = experiment.findings()["dev"]["findings"]
+        assert finding["problem"] == "unknown-characters"
+        assert "'ä' (U+00E4) x 1 in 'bäc'" in finding["detail"]
+
+    def test_characters_of_utterances_that_are_left_out_are_not_known(
+        self, experiment: Experiment
+    ) -> None:
+        """Else dev would pass the check and fail in training, which has no token for them."""
+        experiment.change("train", 0, text="ä" * 100)
+        experiment.change("dev", 1, text="bäc")
+        left_out = experiment.check(make_recipe())
+        assert left_out == {"train": ["train-000"], "dev": ["dev-001"]}
+
+    def test_too_many_unknown_characters_in_dev_stop_the_run(self, experiment: Experiment) -> None:
+        experiment.change("dev", 1, text="bäc")
+        with pytest.raises(DataError, match=r"dev.jsonl: 1 of 4 .*dev-001.*unknown-characters"):
+            experiment.check(make_recipe(check={"max_bad_fraction": 0}))
+
+    def test_a_test_set_may_say_what_training_never_showed(self, experiment: Experiment) -> None:
+        experiment.change("test", 1, text="xyz" * 50)
+        experiment.check(make_recipe(check={"max_bad_fraction": 0}))
+
+    @pytest.mark.parametrize("text", [None, "...!"])
+    def test_a_test_set_must_have_a_transcript_for_every_recording(
+        self, experiment: Experiment, text: str | None
+    ) -> None:
+        experiment.change("test", 2, text=text)
+        with pytest.raises(DataError, match=r"test.jsonl.*1 of 4.*test-002.*(no|empty)-text"):
+            experiment.check(make_recipe())
+
+    @pytest.mark.parametrize("split", ["test", "dev"])
+    @pytest.mark.parametrize("trouble", ["silent", "unreadable", "shorter than a frame"])
+    def test_a_recording_that_could_not_be_decoded_stops_the_run_before_training(
+        self, experiment: Experiment, split: str, trouble: str
+    ) -> None:
+        """Whatever the recipe bears: a test set is never thinned out; here dev is one too."""
+        path = experiment.change(split, 3).audio_path
+        if trouble == "silent":
+            soundfile.write(path, np.zeros(2160), RATE)
+        elif trouble == "unreadable":
+            path.write_text("not audio")
+        else:
+            soundfile.write(path, speak("a")[600:800], RATE)
+            experiment.change(split, 3, duration=200 / RATE)
+        with pytest.raises(DataError, match=rf"{split}.jsonl, a test set: 1 of 4 .*{split}-003"):
+            experiment.check(make_recipe(test=[split]))
+
+    def test_unreadable_training_recordings_are_left_out_by_name(
+        self, experiment: Experiment
+    ) -> None:
+        experiment.change("train", 3).audio_path.write_text("not audio")
+        experiment.change("dev", 2).audio_path.unlink()
+        assert experiment.check(make_recipe()) == {"train": ["train-003"], "dev": ["dev-002"]}
+
+    def test_nothing_left_to_train_on_is_an_error(self, experiment: Experiment) -> None:
+        for number in range(4):
+            experiment.change("dev", number).audio_path.unlink()
+        experiment.check(make_recipe(check={"max_bad_fraction": 1.0}))
+        with pytest.raises(DataError, match=r"dev.jsonl: no usable utterance is left"):
+            corpus.read_usable(experiment.folders, "dev")
+
+
+def make_encoder(recipe: Recipe) -> Any:
+    from asr.encoder.encoder import Encoder
+
+    return Encoder(recipe.encoder, inputs=recipe.features.dimension, tokens=3)
+
+
+def test_tokens_are_the_normalised_characters_of_what_is_trained_on(
+    experiment: Experiment,
+) -> None:
+    experiment.change("train", 0, text="ABC, ab!")
+    experiment.change("train", 1, text="x" * 100)  # infeasible
+    recipe = make_recipe()
+    experiment.check(recipe)
+    corpus.tokens(recipe, experiment.folders, experiment.folders["tokens"])
+    table = corpus.read_tokens(experiment.folders["tokens"])
+    assert table.symbols == ("<blank>", " ", "a", "b", "c")
