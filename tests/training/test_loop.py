@@ -153,6 +153,21 @@ def test_checkpoints_are_written_as_often_as_asked(
     assert saved == [1, 2, 3, 3]
 
 
+def test_an_epochs_loss_is_its_own_mean_over_target_tokens(
+    tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each utterance is made to cost as many nats as the epoch's number."""
+
+    def losses(emissions: Emissions, batch: Batch) -> Tensor:
+        return ctc_losses(emissions, batch) * 0 + len(read_metrics(tiny.folder)) + 1
+
+    monkeypatch.setattr(loop, "ctc_losses", losses)
+    tiny.train(epochs=3)
+    tokens = sum(len(utterance.text) for utterance in tiny.utterances)
+    found = [record["loss"] for record in read_metrics(tiny.folder)]
+    assert found == pytest.approx([12 * number / tokens for number in (1, 2, 3)])
+
+
 class TestBestEpochs:
     """Which weights stay, given what the development set says."""
 
