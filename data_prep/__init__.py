@@ -90,6 +90,16 @@ def prepare_corpus(
     return module.prepare(settings, folder, output)
 
 
+def complete_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a corpus with its defaults filled in, as plain data.
+
+    Raises:
+        ConfigError: the corpus or one of its options is not known.
+    """
+    _, settings, _ = _resolve(name, options, None)
+    return settings.model_dump(mode="json")
+
+
 def corpus_fingerprint(name: str, options: Mapping[str, Any], corpus: Path | None) -> str:
     """Return a string that changes when the files of a corpus change.
 

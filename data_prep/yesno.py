@@ -2,12 +2,21 @@
 
 60 files at 8 kHz (OpenSLR 1). A file's name is its transcript: `0_1_1_0_0_1_0_1.wav`, 1 for yes and
 0 for no. In Kaldi's split of the sorted names the first 30 are for training, the last 30 the test.
+
+So all training files begin with "no", most test files with "yes": a network that sees whole files
+learns where words stand instead of how they sound. Training therefore also gets excerpts of its
+files, cut in the pauses between words: manifest lines with an offset, no audio is written.
 """
 
+import random
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
 
+from asr.audio import load_audio
 from asr.errors import DataError
 from asr.manifest import Utterance, write_manifest
 from asr.settings import Settings
@@ -19,6 +28,9 @@ FOLDER = "waves_yesno"
 _WORDS = {"0": "no", "1": "yes"}
 _RECORDINGS = 60
 _TRAINING = 30
+_WORDS_IN_A_FILE = 8
+_FRAME_SECONDS = 0.02
+_PAUSE_FRAMES = 5  # shorter gaps are within a word
 # The checksum is the one in torchaudio.datasets.yesno.
 _ARCHIVE = Archive(
     url="https://www.openslr.org/resources/1/waves_yesno.tar.gz",
@@ -31,6 +43,8 @@ class Options(Settings):
     """Settings of the yesno corpus."""
 
     dev: int = Field(default=5, ge=1, le=15)  # files of the 30 for training that go to dev
+    excerpts: int = Field(default=8, ge=0)  # of each training file, beside the whole of it
+    seed: int = 1  # of the choice of excerpts
 
 
 def download(options: Options, corpus: Path) -> None:
@@ -58,6 +72,10 @@ def prepare(options: Options, corpus: Path | None, output: Path) -> dict[str, Pa
         "dev": [one for number, one in enumerate(training) if number in held_out],
         "test": test,
     }
+    chance = random.Random(options.seed)
+    splits["train"] += [
+        excerpt for one in splits["train"] for excerpt in _excerpts(one, options.excerpts, chance)
+    ]
     manifests = {name: output / f"{name}.jsonl" for name in splits}
     for name, chosen in splits.items():
         write_manifest(manifests[name], chosen)
@@ -77,6 +95,42 @@ def _utterances(corpus: Path) -> list[Utterance]:
         )
         for path, info in zip(paths, read_infos(paths), strict=True)
     ]
+
+
+def _excerpts(whole: Utterance, count: int, chance: random.Random) -> list[Utterance]:
+    """Cut stretches of one to seven words out of a file; none where its pauses are not clear."""
+    pauses = _pauses(whole.audio_path)
+    if len(pauses) != _WORDS_IN_A_FILE - 1:
+        return []
+    borders = [0.0, *pauses, whole.duration]
+    words = (whole.text or "").split()
+    excerpts = []
+    for number in range(count):
+        length = chance.randint(1, _WORDS_IN_A_FILE - 1)
+        first = chance.randint(0, _WORDS_IN_A_FILE - length)
+        start, stop = borders[first], borders[first + length]
+        excerpts.append(
+            replace(
+                whole,
+                id=f"{whole.id}-{number}",
+                offset=round(start, 3),
+                duration=round(stop - start, 3),
+                text=" ".join(words[first : first + length]),
+            )
+        )
+    return excerpts
+
+
+def _pauses(path: Path) -> list[float]:
+    """Middles, in seconds, of the pauses between the first and the last sound of a file."""
+    waveform = load_audio(path)
+    frame = round(_FRAME_SECONDS * waveform.sample_rate)
+    frames = waveform.samples[: len(waveform.samples) // frame * frame].reshape(-1, frame)
+    level = 10 * np.log10(np.square(frames).mean(axis=1) + 1e-10)
+    # Halfway, in dB, between the background and the words.
+    loud = np.flatnonzero(level > (np.percentile(level, 20) + np.percentile(level, 95)) / 2)
+    gaps = [(a + 1, b) for a, b in pairwise(loud.tolist()) if b - a - 1 >= _PAUSE_FRAMES]
+    return [(start + stop) / 2 * _FRAME_SECONDS for start, stop in gaps]
 
 
 def _check(folder: Path) -> None:

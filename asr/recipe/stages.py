@@ -11,7 +11,7 @@ from typing import Any
 from asr.recipe import acoustic, corpus, evaluation
 from asr.recipe.config import Recipe
 from asr.recipe.stage import Stage
-from data_prep import corpus_fingerprint
+from data_prep import complete_options, corpus_fingerprint
 
 
 def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
@@ -33,7 +33,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             number=1,
             name="prepare",
             inputs=(),
-            settings=part("corpus"),
+            settings={"corpus": data.name, "options": complete_options(data.name, data.options)},
             run=lambda output, _: corpus.prepare(recipe, corpus_folder, output),
             external=lambda: corpus_fingerprint(data.name, data.options, corpus_folder) or None,
         ),
