@@ -42,4 +42,4 @@ $(VENV)/bin/python:
 		echo "make: no Python 3.11 or 3.12 found; install one, or say make PYTHON=/path/to/python" >&2; \
 		exit 2; }
 	@echo "Making $(VENV) with $$($(PYTHON) --version) and installing into it: PyTorch is large, this takes minutes."
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }

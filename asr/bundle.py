@@ -86,7 +86,11 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     except (KeyError, TypeError, ConfigError) as error:
         raise ModelError(f"{where}: not a complete model description ({error})") from None
     encoder = Encoder(settings, inputs=features.dimension, tokens=len(tokens))
-    inside = {name.removeprefix(_ENCODER): w for name, w in weights.items() if _ENCODER in name}
+    inside = {
+        name.removeprefix(_ENCODER): weight
+        for name, weight in weights.items()
+        if name.startswith(_ENCODER)
+    }
     try:
         encoder.load_state_dict(inside)
     except RuntimeError as error:

@@ -81,16 +81,21 @@ class SpeechDataset:
         augment: AugmentSettings | None = None,
         seed: int = 0,
         cache_bytes: int = 0,
+        lenient: bool = False,
     ) -> None:
-        """Raises DataError for a transcript with characters that have no token."""
+        """Raises DataError for a transcript with characters that have no token.
+
+        Where `lenient` they are left out of the targets instead: for a set to measure on, whose
+        errors are counted against the text itself.
+        """
         self.utterances = list(utterances)
         self._front_end = front_end
         self._augment = augment
         self._seed = seed
-        self._targets = [
-            torch.tensor(tokens.encode(normalizer(utterance.text or "")), dtype=torch.long)
-            for utterance in self.utterances
-        ]
+        texts = [normalizer(utterance.text or "") for utterance in self.utterances]
+        if lenient:
+            texts = [tokens.without_unknown(text) for text in texts]
+        self._targets = [torch.tensor(tokens.encode(text), dtype=torch.long) for text in texts]
         self._cache: dict[tuple[int, float], Tensor] = {}
         self._cache_left = cache_bytes
 

@@ -1,5 +1,6 @@
 """What the data doctor finds: problems with names, what to do about them, and the report."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,16 +91,21 @@ class CheckReport:
         """Everybody the manifest names as a speaker."""
         return {one.speaker for one in self.utterances if one.speaker is not None}
 
-    def enforce(self, max_bad_fraction: float, where: str) -> None:
+    def enforce(self, max_bad_fraction: float, where: str, all_findings: Path) -> None:
         """Raise DataError where more utterances than allowed cannot be used.
 
         Args:
             max_bad_fraction: the share of unusable utterances that is borne.
-            where: the manifest, for the message.
+            where: the split, for the message.
+            all_findings: the file that lists every finding, for the message.
         """
         bad, total = len(self.unusable), len(self.utterances)
         if bad <= max_bad_fraction * total:
             return
+        # No test set is thinned out, so a higher bound is no way out there.
+        advice = "mend the data or leave these out"
+        if max_bad_fraction > 0:
+            advice += f", or --set check.max_bad_fraction={math.ceil(100 * bad / total) / 100}"
         serious = [finding for finding in self.findings if not finding.usable]
         counts = Counter(finding.problem for finding in serious).most_common()
         first = "; ".join(
@@ -110,7 +116,7 @@ class CheckReport:
             f"{where}: {bad} of {total} utterances cannot be used ({100 * bad / total:.1f} %, "
             f"at most {100 * max_bad_fraction:g} % are borne): "
             f"{', '.join(f'{count} {problem}' for problem, count in counts)}; the first: {first}; "
-            "mend the data or raise max_bad_fraction"
+            f"all of them: {all_findings}; {advice}"
         )
 
     def to_json(self) -> dict[str, Any]:

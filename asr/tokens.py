@@ -42,6 +42,10 @@ class TokenTable(ABC):
     def unknown(self, text: str) -> Counter[str]:
         """Characters of the text that have no token, counted."""
 
+    def without_unknown(self, text: str) -> str:
+        """The text without the characters that have no token."""
+        return text.translate({ord(character): None for character in self.unknown(text)})
+
     def to_json(self) -> dict[str, Any]:
         """Plain data from which `tokens_from_json` makes the same table."""
         return {"kind": self.kind, "symbols": list(self.symbols[1:])}

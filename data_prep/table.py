@@ -105,6 +105,8 @@ def prepare(options: Options, corpus: Path | None, output: Path) -> dict[str, Pa
 
 def fingerprint(options: Options, corpus: Path | None) -> str:
     """Return what changes when the table, or the size or time of a recording it names, changes."""
+    if corpus is None:
+        return ""  # not at hand, for the stages after the first
     corpus = _existing(corpus)
     digest = hashlib.sha256()
     if corpus.is_dir():

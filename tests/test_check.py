@@ -17,6 +17,7 @@ from asr.text import Normalizer
 RATE = 8000
 BASIC = Normalizer("basic")
 Recorder = Callable[..., Utterance]
+ALL = Path("findings.json")
 
 
 @pytest.fixture
@@ -177,22 +178,28 @@ def test_findings_keep_the_manifest_order_and_are_counted(record: Recorder) -> N
 
 def test_too_many_unusable_utterances_stop_and_the_first_five_are_named(record: Recorder) -> None:
     report = check(*(record(f"u{number}", "" if number < 7 else "yes") for number in range(10)))
-    report.enforce(0.7, "train.jsonl")
+    report.enforce(0.7, "train", ALL)
     with pytest.raises(DataError) as error:
-        report.enforce(0.69, "train.jsonl")
+        report.enforce(0.69, "train", ALL)
     message = str(error.value)
-    assert message.startswith(
-        "train.jsonl: 7 of 10 utterances cannot be used (70.0 %, at most 69 %"
-    )
+    assert message.startswith("train: 7 of 10 utterances cannot be used (70.0 %, at most 69 %")
     assert "7 empty-text" in message
+    assert "all of them: findings.json" in message
+    assert "--set check.max_bad_fraction=0.7" in message
     assert "u4, " in message
     assert "u5" not in message
     assert str(report.findings[0].audio_path) in message
 
 
+def test_raising_the_bound_is_no_advice_where_nothing_is_borne(record: Recorder) -> None:
+    with pytest.raises(DataError) as error:
+        check(record("a", "")).enforce(0.0, "test", ALL)
+    assert "max_bad_fraction" not in str(error.value)
+
+
 def test_warnings_never_stop(record: Recorder) -> None:
-    check(replace(record("a", seconds=3), duration=1.0)).enforce(0.0, "m")
-    check().enforce(0.0, "m")
+    check(replace(record("a", seconds=3), duration=1.0)).enforce(0.0, "m", ALL)
+    check().enforce(0.0, "m", ALL)
 
 
 def test_json_lists_each_finding_with_advice(record: Recorder) -> None:

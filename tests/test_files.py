@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from asr.errors import DataError
 from asr.files import whole_file, write_text
 
 
@@ -45,3 +46,16 @@ def test_a_result_is_as_readable_as_the_users_other_files(tmp_path: Path) -> Non
     write_text(tmp_path / "out", "x")
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "out")]
     assert modes[0] == modes[1]
+
+
+def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way of a folder")
+    with pytest.raises(DataError, match=r"file.below\.txt: cannot be written"):
+        write_text(tmp_path / "file" / "below.txt", "words")
+
+
+def test_folder_in_the_way_is_named_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    with pytest.raises(DataError, match="report: cannot be written"):
+        write_text(tmp_path / "report", "words")
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]

@@ -35,6 +35,3 @@ def main() -> None:
     except AsrError as error:
         print(f"asr: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("asr: stopped", file=sys.stderr)
-        sys.exit(130)

@@ -23,14 +23,14 @@ def info(
     symbols = description["tokens"]["symbols"]
     rows: dict[str, Any] = {
         "model": model,
-        "written by": f"asr {description['asr_version']}, format {description['format']}",
+        "written by": f"asr {description.get('asr_version', '?')}, format {description['format']}",
         "parameters": f"{parameters:,}",
         "normalizer": description["normalizer"],
         "tokens": f"{len(symbols) + 1}: blank {' '.join(map(_visible, symbols))}",
         "features": _in_words(description["features"]),
         "encoder": _in_words(description["encoder"]),
     }
-    for key, value in description["card"].items():
+    for key, value in description.get("card", {}).items():
         rows[key.replace("_", " ")] = f"{value:.4g}" if isinstance(value, float) else value
     width = max(map(len, rows))
     for key, value in rows.items():

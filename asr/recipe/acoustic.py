@@ -125,6 +125,7 @@ def _training_data(recipe: Recipe, folders: Mapping[str, Path], tokens: TokenTab
         tokens=tokens,
         normalizer=normalizer,
         cache_bytes=cache // 4,
+        lenient=True,
     )
     training = SpeechDataset(
         read_usable(folders, "train"),

@@ -12,7 +12,7 @@ from asr.findings import CheckReport
 from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
 from asr.text import Normalizer
-from asr.tokens import TokenTable, learn_tokens, tokens_from_json
+from asr.tokens import TokenTable, describe_characters, learn_tokens, tokens_from_json
 from data_prep import prepare_corpus
 
 _FINDINGS = "findings.json"
@@ -41,44 +41,37 @@ def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
         DataError: too much is unusable.
     """
     prepared = folders["prepare"]
-    reports = {"train": _check_split(recipe, prepared, "train", known=None)}
-    # Of what is left in: the tokens will be learned from that.
-    normalizer = Normalizer(recipe.normalizer)
-    known = {
-        character
-        for utterance in reports["train"].usable
-        for character in normalizer(utterance.text or "")
-    }
-    reports["dev"] = _check_split(recipe, prepared, "dev", known=known)
+    reports = {split: _check_learning(recipe, prepared, split) for split in _LEARNING}
+    bounds = dict.fromkeys(_LEARNING, recipe.check.max_bad_fraction)
     for split in test_splits(recipe, prepared):
-        report = _check_test_set(recipe, prepared, split)
-        reports.setdefault(split, report)
+        name = f"{split} as a test set" if split in _LEARNING else split
+        reports[name], bounds[name] = _check_test_set(recipe, prepared, split), 0.0
+    # The findings first: whoever has to mend the data wants all of them, not the first five.
     findings = {split: report.to_json() for split, report in reports.items()}
     write_text(output / _FINDINGS, json.dumps(findings, ensure_ascii=False, indent=1) + "\n")
+    for split, report in reports.items():
+        report.enforce(bounds[split], split, output / _FINDINGS)
     left_out = {split: [one.id for one in reports[split].unusable] for split in _LEARNING}
     write_text(output / _LEFT_OUT, json.dumps(left_out, ensure_ascii=False) + "\n")
+    _name_unknown_characters(recipe, reports)
 
 
-def _check_split(
-    recipe: Recipe, prepared: Path, split: str, *, known: set[str] | None
-) -> CheckReport:
-    """Check train or dev; `known` are the characters that there will be tokens for."""
+def _check_learning(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
+    """Check train or dev, whose targets must fit into their frames."""
+    fastest = max(recipe.augment.speeds) if split == "train" else 1.0
     report = check_manifest(
         read_manifest(prepared / f"{split}.jsonl"),
         recipe.check,
         normalizer=Normalizer(recipe.normalizer),
-        encoder_frames=_encoder_frames(recipe),
-        allowed_characters=known,
+        encoder_frames=_encoder_frames(recipe, fastest),
     )
-    _say(f"{split}: {_in_words(report)}")
-    report.enforce(recipe.check.max_bad_fraction, f"{split}.jsonl")
+    _say(f"{split}: {_in_words(report, recipe)}")
     return report
 
 
 def _check_test_set(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
     """Check that a test set can be decoded to its last recording."""
-    # A transcript that does not fit its frames, or has other characters, cannot be learned from;
-    # but it can be scored.
+    # A transcript that does not fit its frames cannot be learned from; but it can be scored.
     least = recipe.features.fft_size / recipe.features.sample_rate
     settings = CheckSettings(max_bad_fraction=0, min_seconds=least, max_seconds=float("inf"))
     report = check_manifest(
@@ -87,9 +80,23 @@ def _check_test_set(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
         normalizer=Normalizer(recipe.normalizer),
     )
     if split not in _LEARNING:
-        _say(f"{split}: {_in_words(report)}")
-    report.enforce(0, f"{split}.jsonl, a test set")
+        _say(f"{split}: {_in_words(report, recipe)}")
     return report
+
+
+def _name_unknown_characters(recipe: Recipe, reports: Mapping[str, CheckReport]) -> None:
+    """Say which characters of dev and test no training transcript has: each is an error there."""
+    normalizer = Normalizer(recipe.normalizer)
+    # Of what is left in: the tokens will be learned from that.
+    texts = (normalizer(utterance.text or "") for utterance in reports["train"].usable)
+    known = {character for text in texts for character in text}
+    for split, report in reports.items():
+        unknown = {one: count for one, count in report.characters.items() if one not in known}
+        if unknown and split != "train":
+            _say(
+                f"{split}: {describe_characters(unknown)}: not in the training transcripts, so "
+                "the model cannot write them and they count as errors"
+            )
 
 
 def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
@@ -136,9 +143,9 @@ def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
     return list(recipe.test) or others or ["dev"]
 
 
-def _encoder_frames(recipe: Recipe) -> Callable[[float], int]:
+def _encoder_frames(recipe: Recipe, fastest: float) -> Callable[[float], int]:
     """Seconds -> encoder frames that are left when the utterance is played fastest."""
-    features, fastest = recipe.features, max(recipe.augment.speeds)
+    features = recipe.features
 
     def frames(seconds: float) -> int:
         samples = int(seconds / fastest * features.sample_rate)
@@ -148,13 +155,17 @@ def _encoder_frames(recipe: Recipe) -> Callable[[float], int]:
     return frames
 
 
-def _in_words(report: CheckReport) -> str:
+def _in_words(report: CheckReport, recipe: Recipe) -> str:
     problems = ", ".join(f"{count} {problem}" for problem, count in report.counts.items())
     names = ", ".join(utterance.id for utterance in report.unusable[:5])
     more = ", …" if len(report.unusable) > 5 else ""
-    left_out = f"; left out: {names}{more}" if names else ""
+    left_out = f"; not usable: {names}{more}" if names else ""
+    rate = recipe.features.sample_rate
+    others = sum(one.sample_rate not in (None, rate) for one in report.utterances)
+    resampled = f"; {others} of another sample rate, resampled to {rate} Hz" if others else ""
     return (
-        f"{len(report.usable)} usable, {report.hours:.2f} h, {problems or 'no findings'}{left_out}"
+        f"{len(report.usable)} usable, {report.hours:.2f} h, "
+        f"{problems or 'no findings'}{left_out}{resampled}"
     )
 
 

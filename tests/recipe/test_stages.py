@@ -147,11 +147,11 @@ class TestCheck:
         assert (finding["id"], finding["problem"]) == ("train-002", "infeasible")
         assert "60 characters need 60 encoder frames" in finding["detail"]
         assert "train: 3 usable" in (said := capsys.readouterr().err)
-        assert "1 infeasible; left out: train-002" in said
+        assert "1 infeasible; not usable: train-002" in said
 
     def test_more_of_them_than_the_recipe_bears_stop_the_run(self, experiment: Experiment) -> None:
         experiment.change("train", 2, text="abc" * 20)
-        with pytest.raises(DataError, match=r"train.jsonl: 1 of 4 .*\(25.0 %.*train-002.*infeasib"):
+        with pytest.raises(DataError, match=r"train: 1 of 4 .*\(25.0 %.*train-002.*infeasib"):
             experiment.check(make_recipe(check={"max_bad_fraction": 0.2}))
 
     def test_what_fits_only_unhurried_is_left_out_of_a_training_with_hurry(
@@ -159,8 +159,10 @@ class TestCheck:
     ) -> None:
         experiment.change("train", 1, text="abcabcabc")
         assert experiment.check(make_recipe())["train"] == []
+        experiment.change("dev", 1, text="abcabcabc")
         hurried = make_recipe(augment={"speeds": [1.0, 1.5]})
-        assert experiment.check(hurried)["train"] == ["train-001"]
+        # Nobody hurries dev.
+        assert experiment.check(hurried) == {"train": ["train-001"], "dev": []}
 
     @pytest.mark.parametrize("speeds", [(1.0,), (0.9, 1.0, 1.1), (1.0, 1.37)], ids=str)
     @pytest.mark.parametrize("factor", [1, 3, 8])
@@ -193,28 +195,36 @@ class TestCheck:
             frames = len(dataset.example(longest, epoch).features)
             assert make_encoder(recipe).frames(frames) >= len(usable[longest].text or "")
 
-    def test_characters_that_training_never_shows_are_found_in_dev(
-        self, experiment: Experiment
+    def test_characters_that_training_never_shows_are_named_and_dev_keeps_them(
+        self, experiment: Experiment, capsys: pytest.CaptureFixture[str]
     ) -> None:
         experiment.change("dev", 1, text="bäc")
-        assert experiment.check(make_recipe()) == {"train": [], "dev": ["dev-001"]}
-        (finding,) = experiment.findings()["dev"]["findings"]
-        assert finding["problem"] == "unknown-characters"
-        assert "'ä' (U+00E4) x 1 in 'bäc'" in finding["detail"]
+        left_out = experiment.check(make_recipe(check={"max_bad_fraction": 0}))
+        assert left_out == {"train": [], "dev": []}
+        assert "dev: 'ä' (U+00E4) x 1: not in the training" in capsys.readouterr().err
 
     def test_characters_of_utterances_that_are_left_out_are_not_known(
-        self, experiment: Experiment
+        self, experiment: Experiment, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Else dev would pass the check and fail in training, which has no token for them."""
+        """The tokens are learned from what is left in."""
         experiment.change("train", 0, text="ä" * 100)
         experiment.change("dev", 1, text="bäc")
-        left_out = experiment.check(make_recipe())
-        assert left_out == {"train": ["train-000"], "dev": ["dev-001"]}
+        assert experiment.check(make_recipe())["train"] == ["train-000"]
+        assert "'ä'" in capsys.readouterr().err
 
-    def test_too_many_unknown_characters_in_dev_stop_the_run(self, experiment: Experiment) -> None:
-        experiment.change("dev", 1, text="bäc")
-        with pytest.raises(DataError, match=r"dev.jsonl: 1 of 4 .*dev-001.*unknown-characters"):
-            experiment.check(make_recipe(check={"max_bad_fraction": 0}))
+    def test_refusal_leaves_all_findings_where_it_says(self, experiment: Experiment) -> None:
+        for number in range(4):
+            experiment.change("train", number, text="")
+        with pytest.raises(DataError, match=r"4 empty-text.*all of them: .*findings\.json"):
+            experiment.check(make_recipe(check={"max_bad_fraction": 0.5}))
+        assert len(experiment.findings()["train"]["findings"]) == 4
+
+    def test_recordings_at_another_rate_are_counted(
+        self, experiment: Experiment, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        experiment.change("train", 1, sample_rate=2 * RATE)
+        experiment.check(make_recipe())
+        assert f"1 of another sample rate, resampled to {RATE} Hz" in capsys.readouterr().err
 
     def test_a_test_set_may_say_what_training_never_showed(self, experiment: Experiment) -> None:
         experiment.change("test", 1, text="xyz" * 50)
@@ -225,7 +235,7 @@ class TestCheck:
         self, experiment: Experiment, text: str | None
     ) -> None:
         experiment.change("test", 2, text=text)
-        with pytest.raises(DataError, match=r"test.jsonl.*1 of 4.*test-002.*(no|empty)-text"):
+        with pytest.raises(DataError, match=r"test: 1 of 4.*test-002.*(no|empty)-text"):
             experiment.check(make_recipe())
 
     @pytest.mark.parametrize("split", ["test", "dev"])
@@ -242,7 +252,7 @@ class TestCheck:
         else:
             soundfile.write(path, speak("a")[600:800], RATE)
             experiment.change(split, 3, duration=200 / RATE)
-        with pytest.raises(DataError, match=rf"{split}.jsonl, a test set: 1 of 4 .*{split}-003"):
+        with pytest.raises(DataError, match=rf"{split}( as a test set)?: 1 of 4 .*{split}-003"):
             experiment.check(make_recipe(test=[split]))
 
     def test_unreadable_training_recordings_are_left_out_by_name(
