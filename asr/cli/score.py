@@ -33,7 +33,7 @@ def score(
         normalizer=Normalizer(normalizer),
         speakers=read_speakers(reference),
     )
-    print_table([scored])
+    print_table([scored.to_json()])
     print(f"normalizer: {scored.normalizer}, applied to both sides")
     if scored.emptied_references:
         print(

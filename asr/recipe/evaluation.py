@@ -1,9 +1,7 @@
 """Stages 9 and 10: hypotheses of the test sets, and their error rates."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from asr import __version__
 from asr.bundle import MODEL_FOLDER, read_description
@@ -12,7 +10,13 @@ from asr.manifest import read_manifest
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import test_splits
 from asr.recognizer import Recognizer
-from asr.scoring.report import score_set, write_json, write_report
+from asr.scoring.report import (
+    print_table,
+    read_json,
+    score_set,
+    write_json,
+    write_report,
+)
 from asr.scoring.transcripts import read_transcripts
 from asr.text import Normalizer
 from asr.training.distributed import choose_device
@@ -20,7 +24,6 @@ from asr.training.distributed import choose_device
 SCORE_FOLDER = "10_score"  # where an experiment has its scores
 SCORES = "scores.json"
 REPORT = "report.html"
-_HEADINGS = ("test set", "utterances", "words", "WER", "CER", "sub", "del", "ins")
 
 
 def decode(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
@@ -65,24 +68,6 @@ def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
 def print_results(folder: Path) -> None:
     """Print the error rates of a finished experiment, and where its report and its model are."""
     scores = folder / SCORE_FOLDER
-    sets = json.loads((scores / SCORES).read_text(encoding="utf-8"))["sets"]
-    rows = [_HEADINGS, *(_cells(scored) for scored in sets)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *cells in rows:
-        numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        print("  ".join([name.ljust(widths[0]), *numbers]))
+    print_table(read_json(scores / SCORES))
     print(f"report: {scores / REPORT}")
     print(f"model:  {folder / MODEL_FOLDER}")
-
-
-def _cells(scored: Mapping[str, Any]) -> tuple[str, ...]:
-    words = scored["words"]
-    counts = (scored["utterances"], words["reference_length"])
-    rates = (scored["word_error_rate"], scored["character_error_rate"])
-    errors = (words["substitutions"], words["deletions"], words["insertions"])
-    return (
-        scored["name"],
-        *(f"{count:,}" for count in counts),
-        *(f"{rate:.2%}" for rate in rates),
-        *(f"{count:,}" for count in errors),
-    )

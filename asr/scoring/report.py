@@ -155,6 +155,12 @@ def write_json(path: Path, sets: Sequence[ScoredSet]) -> None:
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> list[dict[str, Any]]:
+    """Read what `write_json` wrote: the summary of each test set."""
+    sets: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["sets"]
+    return sets
+
+
 def write_report(
     path: Path, sets: Sequence[ScoredSet], *, title: str, facts: Mapping[str, str]
 ) -> None:
@@ -179,21 +185,26 @@ def write_report(
     write_text(path, page)
 
 
-def print_table(sets: Sequence[ScoredSet]) -> None:
-    """Print a row for each test set on stdout: words, WER, CER and the kinds of error."""
+def print_table(sets: Sequence[Mapping[str, Any]]) -> None:
+    """Print a row for each test set on stdout: words, WER, CER and the kinds of error.
+
+    Args:
+        sets: what `ScoredSet.to_json` gives of each, and `read_json` gives back.
+    """
     table = Table()
     table.add_column("test set", overflow="fold")
     for heading in ("utterances", "words", "WER", "CER", "sub", "del", "ins"):
         table.add_column(heading, justify="right", no_wrap=True)
     for scored in sets:
-        words, characters = scored.summary.words, scored.summary.characters
+        words = scored["words"]
+        errors = (words["substitutions"], words["deletions"], words["insertions"])
         table.add_row(
-            scored.name,
-            f"{scored.summary.utterances:,}",
-            f"{words.reference_length:,}",
-            format_rate(words.rate),
-            format_rate(characters.rate),
-            *(f"{number:,}" for number in (words.substitutions, words.deletions, words.insertions)),
+            scored["name"],
+            f"{scored['utterances']:,}",
+            f"{words['reference_length']:,}",
+            format_rate(scored["word_error_rate"]),
+            format_rate(scored["character_error_rate"]),
+            *(f"{number:,}" for number in errors),
         )
     # Into a file or a pipe, rich would squeeze the table into 80 columns and cut names off.
     width = None if sys.stdout.isatty() else 160

@@ -101,7 +101,7 @@ def test_json_holds_rates_counts_and_speakers(scored: ScoredSet, tmp_path: Path)
 def test_table_shows_words_rates_and_kinds_of_error(
     scored: ScoredSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_table([scored])
+    print_table([scored.to_json()])
     rows = [line for line in capsys.readouterr().out.splitlines() if "dev" in line]
     cells = [cell.strip() for cell in rows[0].split("│")[1:-1]]
     cer = f"{100 * scored.summary.characters.rate:.2f} %"
@@ -112,7 +112,7 @@ def test_long_and_bracketed_names_survive_in_a_piped_table(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = "[bold]a-rather-long-name-of-a-test-set-in-a-folder.jsonl"
-    print_table([score_set(name, {"a": "x"}, {"a": "x"}, normalizer=Normalizer("none"))])
+    print_table([score_set(name, {"a": "x"}, {"a": "x"}, normalizer=Normalizer("none")).to_json()])
     assert name in capsys.readouterr().out
 
 
