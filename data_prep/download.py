@@ -47,8 +47,19 @@ def install(archive: Archive, folder: Path, *, check: Callable[[Path], None]) ->
     """
     file = folder.with_name(folder.name + ".archive")
     fetch(archive.url, file, checksum=archive.checksum)
+
+    def check_whole(unpacked: Path) -> None:
+        # Without a published checksum, sizes and the count are what there is to go by.
+        empty = [path for path in unpacked.rglob("*") if path.is_file() and not path.stat().st_size]
+        if empty:
+            raise DataError(
+                f"{archive.url}: {len(empty)} files of 0 bytes came, such as {empty[0].name}; "
+                "expected none: try again"
+            )
+        check(unpacked)
+
     try:
-        unpack(file, folder, inside=archive.inside, check=check)
+        unpack(file, folder, inside=archive.inside, check=check_whole)
     except DataError:
         # Kept, it would be taken for the download the next time.
         file.unlink()
@@ -61,7 +72,6 @@ def fetch(
     target: Path,
     *,
     checksum: tuple[str, str] | None = None,
-    size: int | None = None,
 ) -> None:
     """Download a file, or the rest of it where an earlier try was cut off.
 
@@ -72,14 +82,13 @@ def fetch(
         url: where it is.
         target: the file to make.
         checksum: algorithm (as hashlib names it) and hex digest, where they are published.
-        size: bytes expected, where they are published.
 
     Raises:
         DataError: the server refuses, the connection is cut again and again, or what came is
             wrong (it is removed).
     """
     if target.is_file():
-        _verify(target, url, checksum=checksum, size=size)
+        _verify(target, url, checksum=checksum)
         return
     part = target.with_name(target.name + ".part")
     try:
@@ -97,7 +106,7 @@ def fetch(
         if part.stat().st_size == 0:
             part.unlink()
         raise
-    _verify(part, url, checksum=checksum, size=size)
+    _verify(part, url, checksum=checksum)
     part.replace(target)
 
 
@@ -180,13 +189,10 @@ def _settle_unsatisfied_range(part: Path, have: int, content_range: str | None) 
     raise ConnectionError(f"{have} bytes had come, which is more than the file has; starting over")
 
 
-def _verify(path: Path, url: str, *, checksum: tuple[str, str] | None, size: int | None) -> None:
-    came = path.stat().st_size
-    if size is not None and came != size:
-        path.unlink()
-        raise DataError(f"{url}: {came} bytes came, {size} were expected; removed: try again")
+def _verify(path: Path, url: str, *, checksum: tuple[str, str] | None) -> None:
     if checksum is None:
         return
+    came = path.stat().st_size
     algorithm, expected = checksum
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, algorithm).hexdigest()

@@ -6,7 +6,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from asr.errors import ConfigError, DataError
 from asr.manifest import read_manifest
@@ -96,3 +98,54 @@ def test_real_corpus_has_eight_words_a_file(tmp_path: Path) -> None:
     assert len(utterances) == 60
     assert all(len((one.text or "").split()) == 8 for one in utterances)
     assert all(4 < one.duration < 8 and one.sample_rate == 8000 for one in utterances)
+
+
+def spoken(path: Path, *, words: int = 8, rate: int = 8000) -> list[float]:
+    """Write bursts of noise with pauses between them; return the middles of the pauses."""
+    chance = np.random.default_rng(len(path.stem) + words)
+    parts, middles, at = [np.zeros(rate // 4)], [], 0.25
+    for number in range(words):
+        length, pause = 0.3 + 0.02 * number, 0.2 + 0.01 * number
+        parts += [chance.normal(0, 0.2, round(length * rate)), np.zeros(round(pause * rate))]
+        middles.append(at + length + pause / 2)
+        at += length + pause
+    samples = np.concatenate(parts)
+    soundfile.write(path, samples + chance.normal(0, 1e-3, len(samples)), rate)
+    return middles[:-1]
+
+
+def test_excerpts_are_cut_in_the_pauses_and_say_what_is_in_them(
+    corpus: Path, tmp_path: Path
+) -> None:
+    name = NAMES[7]
+    pauses = spoken(corpus / f"{name}.wav")
+    lines = read_manifest(prepare(corpus, tmp_path / "out", excerpts=30)["train"])
+    whole = next(one for one in lines if one.id == name)
+    excerpts = [one for one in lines if one.id.startswith(f"{name}-")]
+    assert len(excerpts) == 30
+    borders = [0.0, *pauses, whole.duration]
+    said = (whole.text or "").split()
+    for one in excerpts:
+        first = int(np.argmin(np.abs(np.array(borders) - one.offset)))
+        last = int(np.argmin(np.abs(np.array(borders) - one.offset - one.duration)))
+        assert one.offset == pytest.approx(borders[first], abs=0.03)
+        assert one.offset + one.duration == pytest.approx(borders[last], abs=0.03)
+        assert one.text == " ".join(said[first:last])
+        assert 1 <= last - first <= 7
+
+
+@pytest.mark.parametrize("words", [7, 9])
+def test_file_without_seven_clear_pauses_is_used_whole_only(
+    corpus: Path, tmp_path: Path, words: int
+) -> None:
+    spoken(corpus / f"{NAMES[7]}.wav", words=words)
+    lines = read_manifest(prepare(corpus, tmp_path / "out", excerpts=5)["train"])
+    assert [one.id for one in lines if one.id.startswith(NAMES[7])] == [NAMES[7]]
+
+
+def test_dev_and_test_are_whole_files(corpus: Path, tmp_path: Path) -> None:
+    for name in NAMES:
+        spoken(corpus / f"{name}.wav")
+    manifests = prepare(corpus, tmp_path / "out", excerpts=2)
+    sizes = {name: len(read_manifest(path)) for name, path in manifests.items()}
+    assert sizes == {"train": 25 * 3, "dev": 5, "test": 30}
