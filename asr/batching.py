@@ -1,7 +1,7 @@
 """Batches: utterances of like length, bounded by padded frames, a function of (seed, epoch)."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
@@ -22,18 +22,10 @@ def plan_batches(
 ) -> list[list[int]]:
     """Cut utterances of the given lengths into batches of like length, in random order.
 
-    Every utterance is in exactly one batch. Jitter of the lengths makes other neighbours meet in
-    each epoch; the order of the batches is shuffled.
-
-    Raises:
-        ConfigError: one utterance alone is longer than a batch may be.
+    Every utterance is in exactly one batch; one that is longer than a batch may be is alone in
+    its own. Jitter of the lengths makes other neighbours meet in each epoch; the order of the
+    batches is shuffled.
     """
-    longest = max(frames, default=0)
-    if longest > settings.max_frames:
-        raise ConfigError(
-            f"batch.max_frames is {settings.max_frames}, but one utterance has {longest} frames; "
-            "raise it, or leave long utterances out (check.max_seconds)"
-        )
     chance = random.Random(f"{seed}/{epoch}")
     jittered = [length * (1 + settings.spread * chance.uniform(-1, 1)) for length in frames]
     batches: list[list[int]] = []
@@ -51,3 +43,20 @@ def plan_batches(
         batches.append(batch)
     chance.shuffle(batches)
     return batches
+
+
+def refuse_too_long(frames: Mapping[str, int], settings: BatchSettings) -> None:
+    """Refuse to train on utterances (id -> frames at the slowest speed) that exceed a batch.
+
+    Raises:
+        ConfigError: naming them; alone in a batch, one could still exhaust the memory.
+    """
+    long = [
+        f"{name} ({count} frames)" for name, count in frames.items() if count > settings.max_frames
+    ]
+    if long:
+        raise ConfigError(
+            f"training.batch.max_frames is {settings.max_frames}, but {len(long)} training "
+            f"utterances have more, at the slowest speed: {', '.join(long[:5])}; raise it, or "
+            "leave long utterances out (check.max_seconds)"
+        )

@@ -110,6 +110,10 @@ class SpeechDataset:
         """Frames T of an utterance played as fast as augmentation may play it."""
         return self._frames_at(index, max(self._augment.speeds) if self._augment else 1.0)
 
+    def most_frames(self, index: int) -> int:
+        """Frames T of an utterance played as slowly as augmentation may play it."""
+        return self._frames_at(index, min(self._augment.speeds) if self._augment else 1.0)
+
     def targets(self, index: int) -> Tensor:
         """Token ids (L,) of an utterance."""
         return self._targets[index]

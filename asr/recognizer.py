@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from asr.audio import Waveform, load_audio, refuse_silence, resample
+from asr.audio import Waveform, load_audio, read_info, refuse_silence, resample
 from asr.batching import BatchSettings, plan_batches
 from asr.bundle import Bundle, load_bundle
 from asr.dataset import FrontEnd
@@ -56,11 +56,17 @@ class Recognizer:
         self, utterances: Sequence[Utterance], batch: BatchSettings
     ) -> Iterator[tuple[Utterance, Hypothesis | AsrError]]:
         """Transcribe many utterances in batches; what one of them fails with is its answer."""
-        rate = 1 / self.bundle.features.shift_seconds
-        frames = [max(1, round(utterance.duration * rate)) for utterance in utterances]
+        there: list[Utterance] = []
+        frames: list[int] = []
+        for utterance in utterances:
+            try:
+                frames.append(self._frames(utterance))
+                there.append(utterance)
+            except AsrError as error:
+                yield utterance, error
         for indices in plan_batches(frames, batch, seed=0, epoch=0):
             ready: list[tuple[Utterance, Tensor]] = []
-            for utterance in (utterances[index] for index in indices):
+            for utterance in (there[index] for index in indices):
                 try:
                     waveform = self._front_end.load(utterance)
                     name = str(utterance.audio_path)
@@ -70,6 +76,13 @@ class Recognizer:
             if ready:
                 hypotheses = self._decode([features for _, features in ready])
                 yield from zip((u for u, _ in ready), hypotheses, strict=True)
+
+    def _frames(self, utterance: Utterance) -> int:
+        """Frames of an utterance, roughly; the file says where the manifest does not (0 s)."""
+        seconds = utterance.duration
+        if seconds == 0.0:
+            seconds = read_info(utterance.audio_path).duration - utterance.offset
+        return max(1, round(seconds / self.bundle.features.shift_seconds))
 
     @torch.inference_mode()
     def _decode(self, features: Sequence[Tensor]) -> list[Hypothesis]:

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from asr.batching import BatchSettings, plan_batches
+from asr.batching import BatchSettings, plan_batches, refuse_too_long
 from asr.errors import ConfigError
 
 
@@ -87,9 +87,18 @@ def test_padding_wastes_little() -> None:
         assert 0 < 1 - sum(lengths) / padded < bound
 
 
-def test_an_utterance_longer_than_a_batch_is_an_error_that_names_the_setting() -> None:
-    with pytest.raises(ConfigError, match=r"batch\.max_frames is 50, .* 51 frames; raise it"):
-        plan_batches([10, 51, 50], BatchSettings(max_frames=50), seed=1, epoch=0)
+def test_utterances_longer_than_a_batch_are_alone_in_theirs() -> None:
+    batches = plan_batches([10, 51, 10, 90, 50], BatchSettings(max_frames=50), seed=1, epoch=0)
+    assert sorted(map(sorted, batches)) == [[0, 2], [1], [3], [4]]
+
+
+def test_utterances_too_long_to_train_on_are_named_with_the_setting() -> None:
+    frames = {"a": 10, "b": 51, "c": 50, "d": 90}
+    with pytest.raises(ConfigError, match=r"training\.batch\.max_frames is 50") as raised:
+        refuse_too_long(frames, BatchSettings(max_frames=50))
+    assert "2 training utterances have more" in str(raised.value)
+    assert "b (51 frames), d (90 frames); raise it" in str(raised.value)
+    refuse_too_long(frames, BatchSettings(max_frames=90))
 
 
 def test_no_utterances_make_no_batches() -> None:

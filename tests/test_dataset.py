@@ -165,6 +165,7 @@ def test_frames_follow_the_speed_drawn_for_the_epoch(tmp_path: Path) -> None:
     assert frames == [len(data.example(0, epoch).features) for epoch in range(20)]
     assert len(set(frames)) == len(SPEEDS)
     assert data.fewest_frames(0) == min(frames)
+    assert data.most_frames(0) == max(frames)
 
 
 def test_collate_pads_with_zeros_to_the_longest() -> None:

@@ -1,5 +1,7 @@
 """The recogniser: batches change nothing, rates and channels are met, trouble has a name."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import soundfile
 import soxr
 from synthetic_speech import RATE, make_texts, speak, write_utterances
 from tiny_model import make_bundle
+from torch import Tensor
 
 from asr.audio import Waveform
 from asr.batching import BatchSettings
@@ -41,6 +44,43 @@ def assert_same(one: Hypothesis | AsrError, other: Hypothesis) -> None:
     assert isinstance(one, Hypothesis)
     assert (one.text, one.tokens, one.frames) == (other.text, other.tokens, other.frames)
     assert one.score == pytest.approx(other.score, rel=1e-4)
+
+
+def test_where_the_manifest_gives_no_duration_batches_are_bounded_all_the_same(
+    recognizer: Recognizer, utterances: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, int]] = []
+    decode = recognizer._decode
+
+    def spy(features: Sequence[Tensor]) -> list[Hypothesis]:
+        shapes.append((len(features), max(map(len, features))))
+        return decode(features)
+
+    monkeypatch.setattr(recognizer, "_decode", spy)
+    frames = [round(100 * utterance.duration) for utterance in utterances]
+    bound = 2 * max(frames)
+    unknown = [replace(utterance, duration=0.0) for utterance in utterances]
+    answers = transcribe(recognizer, unknown, max_frames=bound)
+    assert all(isinstance(answer, Hypothesis) for answer in answers.values())
+    assert len(shapes) >= sum(frames) / bound
+    assert all(count * longest <= bound for count, longest in shapes)
+
+
+def test_a_recording_without_duration_that_cannot_be_read_is_answered_by_its_error(
+    recognizer: Recognizer, utterances: list[Utterance], tmp_path: Path
+) -> None:
+    gone = Utterance("gone", tmp_path / "gone.wav", 0.0)
+    answers = transcribe(recognizer, [gone, *utterances])
+    assert isinstance(answers["gone"], AudioError)
+    assert all(isinstance(answers[utterance.id], Hypothesis) for utterance in utterances)
+
+
+def test_a_recording_longer_than_a_batch_is_transcribed_alone(
+    recognizer: Recognizer, utterances: list[Utterance]
+) -> None:
+    answers = transcribe(recognizer, utterances, max_frames=10)
+    for utterance in utterances:
+        assert_same(answers[utterance.id], recognizer.transcribe_file(utterance.audio_path))
 
 
 @pytest.mark.parametrize("max_utterances", [1, 2, 9])

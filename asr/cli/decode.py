@@ -18,9 +18,13 @@ def decode(
     ] = None,
     device: DeviceOption = Device.AUTO,
 ) -> None:
-    """Recognise every utterance of MANIFEST; `asr score MANIFEST OUTPUT` tells the error rates."""
+    """Recognise every utterance of MANIFEST; `asr score MANIFEST OUTPUT` tells the error rates.
+
+    An utterance that cannot be recognised is named on stderr; the others are recognised all the
+    same, and the exit status is 2.
+    """
     from asr.batching import BatchSettings
-    from asr.decoding.hypotheses import hypothesis_line, require_all, write_hypotheses
+    from asr.decoding.hypotheses import collect, hypothesis_line, write_hypotheses
     from asr.manifest import read_manifest
     from asr.recognizer import Recognizer
     from asr.training.distributed import choose_device
@@ -28,11 +32,16 @@ def decode(
     utterances = read_manifest(manifest)
     recognizer = Recognizer.load(model, choose_device(device.value))
     answers = recognizer.transcribe_all(utterances, BatchSettings())
-    hypotheses = require_all(answers, total=len(utterances), what=str(manifest))
-    ordered = {utterance.id: hypotheses[utterance.id] for utterance in utterances}
+    hypotheses, errors = collect(answers, total=len(utterances), what=str(manifest))
+    ordered = {one.id: hypotheses[one.id] for one in utterances if one.id in hypotheses}
     if output is None:
         for identifier, hypothesis in ordered.items():
             print(hypothesis_line(identifier, hypothesis))
-        return
-    write_hypotheses(output, ordered)
-    print(f"asr: {len(ordered)} hypotheses in {output}", file=sys.stderr)
+    else:
+        write_hypotheses(output, ordered)
+        print(f"asr: {len(ordered)} hypotheses in {output}", file=sys.stderr)
+    for identifier in (one.id for one in utterances if one.id in errors):
+        print(f"asr: {identifier}: {errors[identifier]}", file=sys.stderr)
+    if errors:
+        print(f"asr: {len(errors)} of {len(utterances)} not recognised", file=sys.stderr)
+        raise typer.Exit(2)

@@ -26,6 +26,24 @@ def hypothesis_line(identifier: str, hypothesis: Hypothesis) -> str:
     return json.dumps(record, ensure_ascii=False)
 
 
+def collect(
+    answers: Iterable[tuple[Utterance, Hypothesis | AsrError]], *, total: int, what: str
+) -> tuple[dict[str, Hypothesis], dict[str, AsrError]]:
+    """Sort answers into hypotheses and errors, both by utterance id, with a progress bar."""
+    hypotheses: dict[str, Hypothesis] = {}
+    errors: dict[str, AsrError] = {}
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    for utterance, answer in track(
+        answers, what, total=total, console=console, disable=hidden, transient=True
+    ):
+        if isinstance(answer, AsrError):
+            errors[utterance.id] = answer
+        else:
+            hypotheses[utterance.id] = answer
+    return hypotheses, errors
+
+
 def require_all(
     answers: Iterable[tuple[Utterance, Hypothesis | AsrError]], *, total: int, what: str
 ) -> dict[str, Hypothesis]:
@@ -34,21 +52,12 @@ def require_all(
     Raises:
         DataError: naming the recordings that could not be transcribed.
     """
-    hypotheses: dict[str, Hypothesis] = {}
-    errors: list[str] = []
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    for utterance, answer in track(
-        answers, what, total=total, console=console, disable=hidden, transient=True
-    ):
-        if isinstance(answer, AsrError):
-            errors.append(f"{utterance.id}: {answer}")
-        else:
-            hypotheses[utterance.id] = answer
+    hypotheses, errors = collect(answers, total=total, what=what)
     if errors:
-        more = "; …" if len(errors) > 5 else ""
+        named = [f"{identifier}: {error}" for identifier, error in errors.items()]
+        more = "; …" if len(named) > 5 else ""
         raise DataError(
-            f"{what}: {len(errors)} of {total} recordings cannot be transcribed: "
-            f"{'; '.join(errors[:5])}{more}; mend them, or take them out of the test set"
+            f"{what}: {len(named)} of {total} recordings cannot be transcribed: "
+            f"{'; '.join(named[:5])}{more}; mend them, or take them out of the test set"
         )
     return hypotheses

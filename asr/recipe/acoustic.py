@@ -17,11 +17,11 @@ from asr.recipe.config import Recipe
 from asr.recipe.corpus import read_tokens, read_usable
 from asr.text import Normalizer
 from asr.tokens import TokenTable
-from asr.training.checkpoint import average_epochs, load_epoch
+from asr.training.checkpoint import average_epochs, kept_epochs, load_epoch
 from asr.training.distributed import choose_device
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loop import TrainingData, train
-from asr.training.reporting import read_metrics
+from asr.training.reporting import best_first, read_metrics
 
 _STATS = "stats.safetensors"
 _STATS_UTTERANCES = 2000  # evenly spread; more would not move a mean
@@ -70,18 +70,17 @@ def train_encoder(recipe: Recipe, folders: Mapping[str, Path], output: Path, dev
 
 
 def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
-    """Stage 7: the mean of the best epochs, or the best one where that does better on dev."""
+    """Stage 7: the mean of the best epochs, or the best one where that alone does better on dev."""
     tokens = read_tokens(folders["tokens"])
     encoder = _encoder(recipe, tokens).to(choose_device(device))
     data = _training_data(recipe, folders, tokens)
     records = read_metrics(folders["train"])
-    best = min(
-        records, key=lambda record: (record["dev_wer"], record["dev_cer"], record["dev_loss"])
-    )
-    candidates = {
-        f"mean of the best {recipe.training.keep} epochs": average_epochs(folders["train"]),
-        f"epoch {best['epoch']}": load_epoch(folders["train"], best["epoch"]),
-    }
+    best = best_first(records)[0]["epoch"]
+    averaged = len(kept_epochs(folders["train"]))
+    candidates = {f"epoch {best}": load_epoch(folders["train"], best)}
+    if averaged > 1:
+        mean = {f"mean of the best {averaged} epochs": average_epochs(folders["train"])}
+        candidates = mean | candidates  # the first of equals is chosen
     results: dict[str, Evaluation] = {}
     for name, weights in candidates.items():
         encoder.load_state_dict(weights)
@@ -92,7 +91,9 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
             normalizer=data.normalizer,
             batch=recipe.training.batch,
         )
-    chosen = min(results, key=lambda name: (results[name].words.rate, results[name].loss))
+    chosen = min(
+        results, key=lambda name: (results[name].words.rate, results[name].characters.rate)
+    )
     encoder.load_state_dict(candidates[chosen])
     card = {
         "name": recipe.name,

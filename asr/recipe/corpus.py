@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from asr.check import CheckSettings, check_manifest
+from asr.encoder.subsampling import subsampled
 from asr.errors import ConfigError, DataError
 from asr.files import write_text
 from asr.findings import CheckReport
@@ -145,12 +146,12 @@ def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
 
 def _encoder_frames(recipe: Recipe, fastest: float) -> Callable[[float], int]:
     """Seconds -> encoder frames that are left when the utterance is played fastest."""
-    features = recipe.features
+    features, encoder = recipe.features, recipe.encoder
 
     def frames(seconds: float) -> int:
         samples = int(seconds / fastest * features.sample_rate)
         # One less: resampling may round a sample away, and a frame with it.
-        return -(-(features.frames(samples) - 1) // recipe.encoder.factor)
+        return subsampled(features.frames(samples) - 1, encoder.factor) * encoder.emissions
 
     return frames
 

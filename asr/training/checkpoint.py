@@ -21,12 +21,12 @@ class Progress:
     """How far a training has come; with the settings it decides all that follows."""
 
     epoch: int = 0  # epochs done
-    step_in_epoch: int = 0  # optimiser steps done in the epoch at hand
+    batches_in_epoch: int = 0  # batches done in the epoch at hand, by all processes
     step: int = 0  # optimiser steps done in all
     loss_sum: float = 0.0  # nats, over the epoch at hand
     token_sum: int = 0  # target tokens, over the epoch at hand
     seconds: float = 0.0  # spent training, over all runs
-    kept: list[dict[str, Any]] = field(default_factory=list)  # the best epochs: epoch, key
+    kept: list[dict[str, Any]] = field(default_factory=list)  # the best epochs: number, dev rates
 
 
 def save_checkpoint(
@@ -85,6 +85,18 @@ def drop_epochs_except(folder: Path, epochs: Sequence[int]) -> None:
     wanted = {_epoch_path(folder, epoch) for epoch in epochs}
     for path in set(_epoch_paths(folder)) - wanted:
         path.unlink()
+
+
+def kept_epochs(folder: Path) -> list[int]:
+    """Numbers of the epochs whose weights were kept, in order."""
+    return sorted(int(path.stem.removeprefix("epoch-")) for path in _epoch_paths(folder))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a kill in the middle of writing has left."""
+    for name in (_CHECKPOINT, "epoch-*.safetensors"):
+        for path in folder.glob(f".{name}.*"):
+            path.unlink(missing_ok=True)
 
 
 def load_epoch(folder: Path, epoch: int) -> dict[str, Tensor]:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from asr.batching import BatchSettings, plan_batches
+from asr.batching import BatchSettings, plan_batches, refuse_too_long
 from asr.dataset import SpeechDataset, collate
 from asr.encoder.encoder import Encoder
 from asr.errors import ModelError
@@ -26,6 +26,7 @@ from asr.training.checkpoint import (
     Progress,
     drop_epochs_except,
     load_checkpoint,
+    remove_leftovers,
     save_checkpoint,
     save_epoch,
 )
@@ -33,7 +34,8 @@ from asr.training.distributed import World, join_world
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loss import ctc_losses, refuse_infeasible
 from asr.training.optimizer import OptimizerSettings, build_optimizer, learning_rate
-from asr.training.reporting import Reporter
+from asr.training.precision import Precision, uses_bfloat16
+from asr.training.reporting import Reporter, best_first
 from asr.training.signals import stop_requests
 
 _MOST_BAD_STEPS = 10  # in a row, before training is called diverged
@@ -45,9 +47,9 @@ class TrainingSettings(Settings):
     epochs: int = Field(default=30, ge=1)
     batch: BatchSettings = BatchSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
-    precision: Literal["float32", "bfloat16"] = "bfloat16"  # of matrix products; weights: float32
+    precision: Precision = "auto"  # of matrix products: bfloat16 where the hardware has it
     keep: int = Field(default=3, ge=1)  # best epochs, whose weights are averaged at the end
-    cache_gib: float = Field(default=2.0, ge=0)  # memory for features, so they are computed once
+    cache_gib: float = Field(default=2.0, ge=0)  # of features in memory, in each process
     checkpoint_minutes: float = Field(default=5.0, gt=0)
 
 
@@ -75,11 +77,15 @@ def train(
     Leaves `epoch-*.safetensors` of the best epochs and `metrics.jsonl` in the folder.
 
     Raises:
+        ConfigError: a training utterance is longer than a batch may be.
         DataError: a training target does not fit into its frames.
-        ModelError: training diverged, or the checkpoint there is of another model.
+        ModelError: training diverged, the checkpoint there is of another model, or not all
+            processes see it.
         KeyboardInterrupt: it was asked to stop; the checkpoint is written.
     """
     refuse_infeasible(data.train, encoder)
+    slowest = {one.id: data.train.most_frames(i) for i, one in enumerate(data.train.utterances)}
+    refuse_too_long(slowest, settings.batch)
     encoder.to(device)
     with join_world(device) as world, stop_requests() as stop:
         run = _Run(encoder, data, settings, folder=folder, seed=seed, world=world)
@@ -88,6 +94,16 @@ def train(
                 run.epoch(stop)
         if stop():  # it came after the last step
             raise KeyboardInterrupt
+
+
+def _refuse_other_steps(folder: Path, progress: Progress, world: World) -> None:
+    """Raise ModelError where the processes have not loaded the same checkpoint."""
+    steps = world.gather([str(progress.step)])
+    if len(set(steps)) > 1:
+        raise ModelError(
+            f"{folder}: the training processes go on from different steps ({', '.join(steps)}); "
+            "the experiment folder must be shared by all machines, its checkpoint.pt visible to all"
+        )
 
 
 class _Run:
@@ -108,6 +124,10 @@ class _Run:
         self._device = next(encoder.parameters()).device
         self._optimizer = build_optimizer(encoder, settings.optimizer)
         self.progress = load_checkpoint(folder, encoder, self._optimizer) or Progress()
+        _refuse_other_steps(folder, self.progress, world)
+        if world.writes:
+            remove_leftovers(folder)
+        self._half = uses_bfloat16(settings.precision, self._device)
         self._model = world.parallel(encoder)
         self.reporter = Reporter(
             folder, settings.epochs, epochs_done=self.progress.epoch, quiet=not world.writes
@@ -118,25 +138,25 @@ class _Run:
 
     def epoch(self, stop: Callable[[], bool]) -> None:
         """Take the steps that are left of the epoch at hand, then measure on dev."""
-        progress = self.progress
-        steps = self._steps(progress.epoch)
-        for number in range(progress.step_in_epoch, len(steps)):
-            done = progress.epoch + number / len(steps)
-            self._step(steps[number], done / self._settings.epochs)
+        progress, size = self.progress, self._world.size
+        batches = self._batches(progress.epoch)
+        # As many batches a step as there are processes (fewer in the last). Counted in batches,
+        # since a checkpoint may come from another number of processes.
+        for start in range(progress.batches_in_epoch, len(batches), size):
+            done = progress.epoch + start / len(batches)
+            self._step(batches[start : start + size], done / self._settings.epochs)
             progress.step += 1
-            progress.step_in_epoch = number + 1
+            progress.batches_in_epoch = min(start + size, len(batches))
             loss = progress.loss_sum / max(1, progress.token_sum)
-            self.reporter.step(progress.epoch + (number + 1) / len(steps), loss)
+            self.reporter.step(progress.epoch + progress.batches_in_epoch / len(batches), loss)
             self._save_or_stop(stop)
         self._finish_epoch()
 
-    def _steps(self, epoch: int) -> list[list[list[int]]]:
-        """Batches of an epoch, as many a step as there are processes (fewer in the last)."""
+    def _batches(self, epoch: int) -> list[list[int]]:
+        """Batches of an epoch, for all processes together."""
         train = self._data.train
         frames = [train.frames(index, epoch) for index in range(len(train))]
-        batches = plan_batches(frames, self._settings.batch, seed=self._seed, epoch=epoch)
-        size = self._world.size
-        return [batches[start : start + size] for start in range(0, len(batches), size)]
+        return plan_batches(frames, self._settings.batch, seed=self._seed, epoch=epoch)
 
     def _step(self, batches: list[list[int]], done: float) -> None:
         """One optimiser step, in the share `done` of the whole training."""
@@ -168,8 +188,7 @@ class _Run:
         """Losses (B,), number of target tokens and ids of a batch."""
         batch = collate([self._data.train.example(i, self.progress.epoch) for i in indices])
         self._model.train()
-        half = self._settings.precision == "bfloat16"
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             emissions = self._model(
                 batch.features.to(self._device), batch.feature_lengths.to(self._device)
             )
@@ -222,8 +241,8 @@ class _Run:
         )
         progress.epoch += 1
         record = self._record(evaluation, started - self._clock + seconds_before)
-        self._keep_best(evaluation)
-        progress.step_in_epoch, progress.loss_sum, progress.token_sum = 0, 0.0, 0
+        self._keep_best(record)
+        progress.batches_in_epoch, progress.loss_sum, progress.token_sum = 0, 0.0, 0
         self.reporter.epoch(record)
         self._save()
         self._drop_others()
@@ -249,13 +268,10 @@ class _Run:
             "hypothesis": evaluation.example[1],
         }
 
-    def _keep_best(self, evaluation: Evaluation) -> None:
-        """Keep the weights of the best epochs by dev WER, then CER, then loss."""
-        key = [evaluation.words.rate, evaluation.characters.rate, evaluation.loss]
-        kept = self.progress.kept
-        kept.append({"epoch": self.progress.epoch, "key": key})
-        kept.sort(key=lambda entry: entry["key"])
-        del kept[self._settings.keep :]
+    def _keep_best(self, record: dict[str, Any]) -> None:
+        """Keep the weights of the best epochs."""
+        entry = {key: record[key] for key in ("epoch", "dev_wer", "dev_cer")}
+        self.progress.kept = best_first([*self.progress.kept, entry])[: self._settings.keep]
         if self._world.writes:
             save_epoch(self._folder, self.progress.epoch, self._encoder)
 

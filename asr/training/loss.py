@@ -15,14 +15,18 @@ def ctc_losses(emissions: Emissions, batch: Batch) -> Tensor:
     Returns:
         (B,) in nats; infinite where the target does not fit into its frames.
     """
-    return torch.nn.functional.ctc_loss(
-        emissions.log_probs.transpose(0, 1),
+    there = emissions.log_probs.device
+    # torch has no CTC for mps: the loss is computed on the CPU, the gradient finds its way back.
+    here = torch.device("cpu") if there.type == "mps" else there
+    losses = torch.nn.functional.ctc_loss(
+        emissions.log_probs.to(here).transpose(0, 1),
         batch.targets,
-        emissions.lengths,
+        emissions.lengths.to(here),
         batch.target_lengths,
         blank=0,
         reduction="none",
     )
+    return losses.to(there)
 
 
 def refuse_infeasible(dataset: SpeechDataset, encoder: Encoder) -> None:

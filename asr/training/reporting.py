@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -87,3 +87,11 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def best_first(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Order epochs by dev WER, then dev CER, the later one first where both are equal.
+
+    As the learning rate falls, later weights are the steadier ones.
+    """
+    return sorted(records, key=lambda one: (one["dev_wer"], one["dev_cer"], -one["epoch"]))

@@ -147,21 +147,24 @@ def test_decode_writes_a_line_for_every_utterance_in_order(model: Path, tmp_path
     assert run("score", tmp_path / "set.jsonl", output).exit_code == 0
 
 
-def test_decode_names_what_it_cannot_read_and_writes_nothing(
-    model: Path,
-    wav: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_decode_names_each_recording_it_cannot_read_and_delivers_the_others(
+    model: Path, wav: Path, tmp_path: Path
 ) -> None:
-    gone = Utterance("gone", tmp_path / "gone.wav", 1.0, "a")
-    write_manifest(tmp_path / "set.jsonl", [gone, Utterance("there", wav, 1.0, "b")])
+    gone = [Utterance(f"g{number}", tmp_path / f"{number}.wav", 1.0, "a") for number in range(7)]
+    there = [Utterance(name, wav, 1.0, "b") for name in ("first", "last")]
+    write_manifest(tmp_path / "set.jsonl", [there[0], *gone, there[1]])
     output = tmp_path / "hypotheses.jsonl"
-    arguments = ["decode", tmp_path / "set.jsonl", "--model", model, "-o", output]
-    assert status(arguments, monkeypatch) == 2
-    assert "1 of 2 recordings" in (error := capsys.readouterr().err)
-    assert "gone.wav" in error
-    assert not output.exists()
+    printed = run("decode", tmp_path / "set.jsonl", "--model", model)
+    written = run("decode", tmp_path / "set.jsonl", "--model", model, "-o", output)
+    for result in (printed, written):
+        assert result.exit_code == 2
+        said = result.stderr.splitlines()
+        for one in gone:
+            assert f"asr: {one.id}: {one.audio_path}: no such file; expected an audio file" in said
+        assert said[-1] == "asr: 7 of 9 not recognised"
+    assert output.read_text() == printed.stdout
+    ids = [json.loads(line)["id"] for line in printed.stdout.splitlines()]
+    assert ids == ["first", "last"]
 
 
 def test_info_shows_settings_tokens_and_card(model: Path) -> None:

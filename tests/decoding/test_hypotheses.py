@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from asr.decoding.hypotheses import hypothesis_line, require_all, write_hypotheses
+from asr.decoding.hypotheses import (
+    collect,
+    hypothesis_line,
+    require_all,
+    write_hypotheses,
+)
 from asr.decoding.hypothesis import Hypothesis
 from asr.errors import AudioError
 from asr.manifest import Utterance
@@ -52,6 +57,18 @@ def test_every_recording_that_failed_is_counted_and_the_first_are_named() -> Non
     assert "u0: u0.wav: silent; u1: u1.wav: silent" in message
     assert "; …" in message
     assert "u3" not in message
+
+
+def test_errors_are_kept_apart_and_all_of_them() -> None:
+    answers = [
+        (one, HYPOTHESES["jo-1"] if one.id == "u3" else AudioError(f"{one.id} is bad"))
+        for one in utterances(8)
+    ]
+    hypotheses, errors = collect(answers, total=8, what="test")
+    assert hypotheses == {"u3": HYPOTHESES["jo-1"]}
+    assert {name: str(error) for name, error in errors.items()} == {
+        f"u{number}": f"u{number} is bad" for number in (0, 1, 2, 4, 5, 6, 7)
+    }
 
 
 def test_nothing_is_said_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ class TinyTraining:
 
     utterances: list[Utterance]
     folder: Path
+    dev: list[Utterance] | None = None  # None: the first three of the training set
     settings: dict[str, Any] = field(
         default_factory=lambda: {
             "epochs": 4,
@@ -55,7 +56,7 @@ class TinyTraining:
 
         return TrainingData(
             dataset(self.utterances, AugmentSettings()),
-            dataset(self.utterances[:3], None),
+            dataset(self.dev or self.utterances[:3], None),
             tokens,
             normalizer,
         )

@@ -17,8 +17,10 @@ from asr.training.checkpoint import (
     Progress,
     average_epochs,
     drop_epochs_except,
+    kept_epochs,
     load_checkpoint,
     load_epoch,
+    remove_leftovers,
     save_checkpoint,
     save_epoch,
 )
@@ -36,7 +38,7 @@ def make_model(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
 
 def test_a_checkpoint_gives_back_weights_optimizer_and_progress(tmp_path: Path) -> None:
     model, optimizer = make_model(1)
-    kept = [{"epoch": 2, "key": [0.5, 0.25, 1.5]}]
+    kept = [{"epoch": 2, "dev_wer": 0.5, "dev_cer": 0.25}]
     progress = Progress(3, 7, 31, loss_sum=0.1 + 0.2, token_sum=12, seconds=4.5, kept=kept)
     save_checkpoint(tmp_path, progress, model, optimizer)
     other, other_optimizer = make_model(2)
@@ -124,6 +126,19 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Pa
     progress = load_checkpoint(tmp_path, *make_model(1))
     assert progress is not None
     assert progress.epoch == 1
+    assert len(list(tmp_path.iterdir())) == 2, "half a checkpoint stays behind"
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_only_what_a_kill_left_behind_is_removed(tmp_path: Path) -> None:
+    whole = {"checkpoint.pt", "epoch-0001.safetensors", ".metrics.jsonl.abc", ".mine", "notes"}
+    left = {".checkpoint.pt.x1", ".epoch-0001.safetensors.x2", ".epoch-0012.safetensors.x3"}
+    for name in whole | left:
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == whole
+    remove_leftovers(tmp_path / "not there yet")
 
 
 def save_weights(folder: Path, epoch: int, value: float) -> None:
@@ -164,7 +179,9 @@ def test_epochs_not_wanted_are_dropped_and_nothing_else(tmp_path: Path) -> None:
     for epoch in (1, 2, 3):
         save_weights(tmp_path, epoch, 1.0)
     (tmp_path / "metrics.jsonl").touch()
+    assert kept_epochs(tmp_path) == [1, 2, 3]
     drop_epochs_except(tmp_path, [2, 9])
+    assert kept_epochs(tmp_path) == [2]
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "epoch-0002.safetensors",
         "metrics.jsonl",

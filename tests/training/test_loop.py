@@ -13,14 +13,16 @@ from typing import Any
 
 import pytest
 import torch
+from synthetic_speech import write_utterances
 from torch import Tensor, nn
 
 from asr.dataset import Batch, SpeechDataset
 from asr.encoder.encoder import Emissions
-from asr.errors import DataError, ModelError
+from asr.errors import ConfigError, DataError, ModelError
 from asr.scoring.error_rate import ErrorCounts
 from asr.training import loop
 from asr.training.checkpoint import load_epoch
+from asr.training.distributed import World
 from asr.training.evaluation import Evaluation
 from asr.training.loss import ctc_losses
 from asr.training.reporting import read_metrics
@@ -199,10 +201,17 @@ class TestBestEpochs:
         tiny.train(epochs=5, keep=2)
         assert self.kept(tiny.folder) == ["epoch-0002.safetensors", "epoch-0004.safetensors"]
 
-    def test_cer_then_loss_decide_between_equal_wers(
+    def test_cer_decides_between_equal_wers(
         self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        self.script(monkeypatch, [(5, 8, 1.0), (5, 7, 1.0), (5, 7, 0.9), (5, 8, 0.1)])
+        self.script(monkeypatch, [(5, 8, 1.0), (5, 7, 1.0), (5, 6, 1.0), (5, 8, 0.1)])
+        tiny.train(epochs=4, keep=2)
+        assert self.kept(tiny.folder) == ["epoch-0002.safetensors", "epoch-0003.safetensors"]
+
+    def test_of_equal_epochs_the_later_stay_whatever_their_loss(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.script(monkeypatch, [(0, 0, 0.1), (0, 0, 0.2), (0, 0, 0.3), (0, 1, 0.1)])
         tiny.train(epochs=4, keep=2)
         assert self.kept(tiny.folder) == ["epoch-0002.safetensors", "epoch-0003.safetensors"]
 
@@ -308,6 +317,115 @@ def test_a_target_that_fits_no_frames_is_refused_before_the_first_step(tiny: Tin
     assert not tiny.folder.exists()
 
 
+def test_an_utterance_too_long_for_a_batch_is_refused_before_the_first_step(
+    tiny: TinyTraining,
+) -> None:
+    """What counts is its length at the slowest speed; the development set is not bound."""
+    data = tiny.data()
+    longest = max(range(12), key=lambda index: tiny.utterances[index].duration)
+    most = data.train.most_frames(longest)
+    assert most > 105 * tiny.utterances[longest].duration, "slower than it was recorded"
+    name = tiny.utterances[longest].id
+    with pytest.raises(ConfigError, match=rf"training\.batch\.max_frames .* {name} \({most} fr"):
+        tiny.train(batch={"max_frames": most - 1})
+    assert not tiny.folder.exists()
+    tiny.train(epochs=1, batch={"max_frames": most})
+
+
+def test_a_long_development_utterance_is_evaluated_all_the_same(
+    tiny: TinyTraining, tmp_path: Path
+) -> None:
+    tiny.dev = write_utterances(tmp_path, ["ab", "abcdef " * 9], name="dev")
+    train = tiny.data().train
+    bound = max(train.most_frames(index) for index in range(12))
+    assert tiny.data().dev.frames(1, 0) > 2 * bound
+    tiny.train(epochs=1, batch={"max_frames": bound})
+    assert read_metrics(tiny.folder)[0]["reference"] == "ab"
+
+
+class PretendWorld(World):
+    """One process of several, of which the others do nothing."""
+
+    def total(self, number: Tensor) -> Tensor:
+        return number
+
+    def gather(self, names: list[str]) -> list[str]:
+        return names
+
+    def wait(self) -> None:
+        return
+
+    def parallel(self, model: nn.Module) -> nn.Module:
+        return model
+
+
+class TestSeveralProcesses:
+    """What a process does with the others' part, without starting them."""
+
+    @staticmethod
+    def join(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+        @contextmanager
+        def join_world(_: torch.device) -> Iterator[World]:
+            yield world
+
+        monkeypatch.setattr(loop, "join_world", join_world)
+
+    @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (3, 2), (2, 5), (2, 2)])
+    def test_another_number_of_processes_goes_on_with_the_batches_that_are_left(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch, before: int, after: int
+    ) -> None:
+        """Twelve batches an epoch; stopped after the second step of the second epoch."""
+        taken: list[int] = []
+        shares: list[float] = []
+
+        def step(self: Any, batches: list[list[int]], done: float) -> None:
+            assert 1 <= len(batches) <= self._world.size
+            taken.extend(index for batch in batches for index in batch)
+            shares.append(done)
+
+        monkeypatch.setattr(loop._Run, "_step", step)
+        self.join(monkeypatch, PretendWorld(0, before))
+        with monkeypatch.context() as patch:
+            stop_after(patch, 12 // before + 2)
+            with pytest.raises(KeyboardInterrupt):
+                tiny.train(epochs=2, batch={"max_utterances": 1})
+        assert len(taken) == 12 + 2 * before
+        self.join(monkeypatch, PretendWorld(0, after))
+        tiny.train(epochs=2, batch={"max_utterances": 1})
+        assert sorted(taken[:12]) == list(range(12))
+        assert sorted(taken[12:]) == list(range(12)), "each once, none again, none forgotten"
+        assert shares == sorted(shares)
+        assert shares[-1] < 1
+
+    def test_processes_that_do_not_see_the_same_checkpoint_are_refused(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            stop_after(patch, 2)
+            with pytest.raises(KeyboardInterrupt):
+                tiny.train()
+
+        class Stranger(PretendWorld):
+            def gather(self, names: list[str]) -> list[str]:
+                return [*names, "0"]  # no checkpoint there
+
+        self.join(monkeypatch, Stranger(0, 2))
+        with pytest.raises(ModelError, match=r"different steps \(2, 0\).*shared by all machines"):
+            tiny.train()
+
+    @pytest.mark.parametrize("rank", [0, 1])
+    def test_only_the_process_that_writes_removes_what_a_kill_left_behind(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch, rank: int
+    ) -> None:
+        self.join(monkeypatch, PretendWorld(rank, 2))
+        left = [tiny.folder / ".checkpoint.pt.abcd", tiny.folder / ".epoch-0003.safetensors.ef"]
+        tiny.folder.mkdir()
+        for path in left:
+            path.touch()
+        tiny.train(epochs=1)
+        assert [path.exists() for path in left] == [rank == 1] * 2
+
+
 @pytest.mark.slow
 def test_two_processes_learn_what_one_learns_from_both_batches_in_a_step(
     tiny: TinyTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -329,7 +447,11 @@ def test_two_processes_learn_what_one_learns_from_both_batches_in_a_step(
         timeout=120,
     )
     assert two.returncode == 0, two.stderr
-    for replaced in ("plan_batches", "ctc_losses"):  # by the worker; to be put back
+    for replaced in (
+        "plan_batches",
+        "ctc_losses",
+        "learning_rate",
+    ):  # by the worker; to be put back
         monkeypatch.setattr(loop, replaced, getattr(loop, replaced))
     train_tiny = runpy.run_path(str(worker))["train_tiny"]
     train_tiny(manifest, tmp_path / "one", [plan[0] + plan[1], plan[2]])

@@ -3,12 +3,14 @@
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from ctc_oracle import negative_log_likelihood
 from synthetic_speech import write_utterances
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from asr.augment import AugmentSettings
 from asr.dataset import Batch, FrontEnd, SpeechDataset
@@ -75,6 +77,41 @@ def test_a_target_with_just_enough_frames_has_one_path() -> None:
     log_probs = random_log_probs(5, 3, seed=2)
     only_path = sum(float(log_probs[frame, token]) for frame, token in enumerate([2, 0, 2, 0, 2]))
     assert losses_of([log_probs], [[2, 2, 2]]) == pytest.approx([-only_path], rel=1e-5)
+
+
+class OnMps(Tensor):
+    """A tensor that says it is on an Apple GPU."""
+
+
+class PretendMps(TorchFunctionMode):
+    """Moves tensors to mps and back, in name only; CTC is not implemented there."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        there = any(isinstance(argument, OnMps) for argument in args)
+        if func == Tensor.device.__get__ and there:  # type: ignore[attr-defined]
+            return torch.device("mps")
+        if func is Tensor.to and isinstance(args[1], torch.device):
+            return args[0].as_subclass(OnMps if args[1].type == "mps" else Tensor)
+        if func is torch.nn.functional.ctc_loss and there:
+            raise NotImplementedError("aten::_ctc_loss is not implemented for the MPS device")
+        return func(*args, **(kwargs or {}))
+
+
+def test_on_a_device_without_ctc_the_loss_is_computed_on_the_cpu() -> None:
+    log_probs = random_log_probs(5, 3, seed=3)[None].requires_grad_()
+    targets, lengths = torch.tensor([[1, 2]]), torch.tensor([5])
+    batch = Batch(("u",), torch.zeros(1, 1, 1), lengths, targets, torch.tensor([2]))
+    expected = ctc_losses(Emissions(log_probs, lengths), batch)
+    (gradient,) = torch.autograd.grad(expected.sum(), log_probs)
+    with PretendMps():
+        mps = torch.device("mps")
+        with pytest.raises(NotImplementedError):
+            torch.nn.functional.ctc_loss(log_probs[0].to(mps), targets[0], (5,), (2,))
+        found = ctc_losses(Emissions(log_probs.to(mps), lengths.to(mps)), batch)
+        assert found.device.type == "mps", "where the model is"
+    (came,) = torch.autograd.grad(found.sum(), log_probs)
+    assert torch.equal(came, gradient)
+    assert torch.equal(found.as_subclass(Tensor), expected)
 
 
 def make_dataset(folder: Path, texts: list[str], fastest: float) -> SpeechDataset:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from asr.training.reporting import Reporter, read_metrics
+from asr.training.reporting import Reporter, best_first, read_metrics
 
 
 def record(epoch: int, **more: Any) -> dict[str, Any]:
@@ -67,3 +67,12 @@ def test_only_one_of_several_processes_tells_anything(
         reporter.epoch(record(1))
     assert capsys.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_best_epoch_is_the_lowest_in_wer_then_cer_then_the_latest() -> None:
+    rates = [(0.2, 0.1), (0.1, 0.2), (0.1, 0.1), (0.1, 0.1), (0.1, 0.2)]
+    records = [
+        record(epoch, dev_wer=wer, dev_cer=cer, dev_loss=epoch)
+        for epoch, (wer, cer) in enumerate(rates, start=1)
+    ]
+    assert [one["epoch"] for one in best_first(records)] == [4, 3, 5, 2, 1]

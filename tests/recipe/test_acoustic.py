@@ -1,0 +1,116 @@
+"""The average stage: which weights become the model, and what its card says of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from synthetic_speech import RATE, write_utterances
+
+from asr.bundle import load_bundle, read_description
+from asr.encoder.encoder import Encoder
+from asr.manifest import Utterance
+from asr.recipe import acoustic
+from asr.recipe.config import Recipe
+from asr.scoring.error_rate import ErrorCounts
+from asr.tokens import Characters
+from asr.training.checkpoint import save_epoch
+from asr.training.evaluation import Evaluation
+
+TOKENS = Characters(" abc")
+RECIPE = Recipe.parse(
+    {
+        "name": "test",
+        "corpus": {"name": "table"},
+        "features": {"sample_rate": RATE, "mels": 8, "cmvn": "per_utterance"},
+        "encoder": {"hidden": 4, "layers": 1, "factor": 2},
+        "training": {"keep": 5},
+    },
+    "test",
+)
+
+
+@pytest.fixture
+def utterances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Utterance]:
+    found = write_utterances(tmp_path / "speech", ["abc", "cab"])
+    monkeypatch.setattr(acoustic, "read_usable", lambda *_: found)
+    monkeypatch.setattr(acoustic, "read_tokens", lambda *_: TOKENS)
+    return found
+
+
+def trained(folder: Path, rates: dict[int, tuple[float, float]]) -> Path:
+    """A training's folder: epoch -> WER and CER; all weights of epoch N are N."""
+    records = []
+    for epoch, (wer, cer) in rates.items():
+        encoder = Encoder(RECIPE.encoder, inputs=8, tokens=len(TOKENS))
+        for weight in encoder.parameters():
+            torch.nn.init.constant_(weight, epoch)
+        save_epoch(folder, epoch, encoder)
+        # The earlier, the lower the loss: it must not count.
+        record = {"epoch": epoch, "dev_wer": wer, "dev_cer": cer, "dev_loss": epoch}
+        records.append(record | {"seconds": 60.0 * epoch})
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (folder / "metrics.jsonl").write_text(lines, encoding="utf-8")
+    return folder
+
+
+def value_of(encoder: Encoder) -> float:
+    return round(next(encoder.parameters()).flatten()[0].item(), 5)
+
+
+def script(monkeypatch: pytest.MonkeyPatch, results: dict[float, tuple[int, int]]) -> None:
+    """Word and character errors of 100, by the value of the weights."""
+
+    def evaluate(encoder: Encoder, *_: Any, **__: Any) -> Evaluation:
+        value = value_of(encoder)
+        words, characters = (
+            ErrorCounts(hits=100 - errors, substitutions=errors) for errors in results[value]
+        )
+        return Evaluation(value, words, characters, 0.5, ("a", "b"))
+
+    monkeypatch.setattr(acoustic, "evaluate", evaluate)
+
+
+def average(folder: Path, train: Path) -> tuple[str, float]:
+    """What the card says of the weights, and their value."""
+    folders = {"train": train, "tokens": folder}
+    acoustic.average(RECIPE, folders, folder / "average", "cpu")
+    encoder = load_bundle(folder / "average").encoder
+    return (
+        read_description(folder / "average")["card"]["weights"],
+        value_of(encoder),
+    )
+
+
+RATES = {1: (0.2, 0.1), 2: (0.1, 0.1), 6: (0.1, 0.1)}  # the mean is 3
+
+
+@pytest.mark.usefixtures("utterances")
+@pytest.mark.parametrize(
+    ("mean", "single", "expected"),
+    [
+        ((9, 9), (9, 9), ("mean of the best 3 epochs", 3.0)),
+        ((9, 8), (9, 9), ("mean of the best 3 epochs", 3.0)),
+        ((9, 9), (9, 8), ("epoch 6", 6.0)),
+        ((9, 9), (8, 10), ("epoch 6", 6.0)),
+        ((8, 10), (9, 9), ("mean of the best 3 epochs", 3.0)),
+    ],
+)
+def test_the_mean_is_taken_unless_the_best_epoch_alone_is_better(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mean: tuple[int, int],
+    single: tuple[int, int],
+    expected: tuple[str, float],
+) -> None:
+    script(monkeypatch, {3.0: mean, 6.0: single})
+    assert average(tmp_path, trained(tmp_path / "train", RATES)) == expected
+
+
+@pytest.mark.usefixtures("utterances")
+def test_one_epoch_is_called_an_epoch_not_a_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(monkeypatch, {4.0: (1, 1)})
+    assert average(tmp_path, trained(tmp_path / "train", {4: (0.1, 0.1)})) == ("epoch 4", 4.0)
