@@ -28,8 +28,6 @@ class EncoderSettings(Settings):
     subsampling: Literal["stacking", "convolution"] = "stacking"
     factor: int = Field(default=4, ge=1, le=8)  # feature frames per encoder frame
     channels: int = Field(default=32, ge=1)  # of the convolution
-    # Emissions per recurrent frame: letters come faster than recurrent frames need to.
-    emissions: int = Field(default=1, ge=1, le=8)
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Encoder(nn.Module):
             size = block.outputs
         self.blocks = nn.ModuleList(blocks)
         self.norm = _norm(settings, size)
-        self.head = nn.Linear(size, settings.emissions * tokens)
+        self.head = nn.Linear(size, tokens)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Emissions:
         """(B, T, F) features and (B,) frames -> (B, U, V) log-probabilities and (B,) frames."""
@@ -69,13 +67,11 @@ class Encoder(nn.Module):
             hidden = block(hidden, lengths)
         # In float32 whatever the autocast: CTC adds thousands of these numbers.
         logits = self.head(self.norm(hidden)).float()
-        emissions = self.settings.emissions
-        logits = logits.unflatten(2, (emissions, -1)).flatten(1, 2)
-        return Emissions(logits.log_softmax(dim=2), lengths * emissions)
+        return Emissions(logits.log_softmax(dim=2), lengths)
 
     def frames(self, feature_frames: int) -> int:
         """Encoder frames U of T feature frames."""
-        return self.settings.emissions * subsampled(feature_frames, self.settings.factor)
+        return subsampled(feature_frames, self.settings.factor)
 
 
 class _Block(nn.Module):

@@ -146,12 +146,12 @@ def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
 
 def _encoder_frames(recipe: Recipe, fastest: float) -> Callable[[float], int]:
     """Seconds -> encoder frames that are left when the utterance is played fastest."""
-    features, encoder = recipe.features, recipe.encoder
+    features = recipe.features
 
     def frames(seconds: float) -> int:
         samples = int(seconds / fastest * features.sample_rate)
         # One less: resampling may round a sample away, and a frame with it.
-        return subsampled(features.frames(samples) - 1, encoder.factor) * encoder.emissions
+        return subsampled(features.frames(samples) - 1, recipe.encoder.factor)
 
     return frames
 

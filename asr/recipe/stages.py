@@ -44,7 +44,6 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             settings={
                 **part("check", "normalizer", "features", "test"),
                 "factor": recipe.encoder.factor,
-                "emissions": recipe.encoder.emissions,
                 "speeds": list(recipe.augment.speeds),
             },
             run=lambda output, folders: corpus.check(recipe, folders, output),

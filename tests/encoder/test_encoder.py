@@ -240,19 +240,3 @@ def test_settings_out_of_range_are_named(key: str, value: object) -> None:
 def test_an_unknown_setting_is_answered_with_the_nearest_known_one() -> None:
     with pytest.raises(ConfigError, match=r"unknown key 'bidirectionnal'.*'bidirectional'"):
         EncoderSettings.parse({"bidirectionnal": True}, "r.yaml: encoder")
-
-
-@pytest.mark.parametrize("emissions", [1, 2, 3])
-@pytest.mark.parametrize("frames", [1, 7, 8, 9])
-def test_a_recurrent_frame_gives_as_many_emissions_as_are_set(frames: int, emissions: int) -> None:
-    torch.manual_seed(0)
-    settings = EncoderSettings(layers=1, hidden=4, factor=4, emissions=emissions)
-    encoder = Encoder(settings, inputs=3, tokens=5).eval()
-    features = torch.randn(2, frames, 3)
-    said = encoder(features, torch.tensor([frames, max(1, frames - 4)]))
-    assert said.log_probs.shape == (2, encoder.frames(frames), 5)
-    assert said.lengths.tolist() == [encoder.frames(frames), encoder.frames(max(1, frames - 4))]
-    torch.testing.assert_close(said.log_probs.exp().sum(2), torch.ones(said.log_probs.shape[:2]))
-    # An emission of its own, not the same one repeated.
-    if emissions > 1:
-        assert not torch.equal(said.log_probs[0, 0], said.log_probs[0, 1])
