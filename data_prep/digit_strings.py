@@ -58,7 +58,7 @@ def write_strings(
     for one in recordings:
         by_speaker.setdefault(one.speaker or "", []).append(one)
     decks = [_deal(by_speaker[speaker], draw) for speaker in sorted(by_speaker)]
-    samples = {one.id: _load(one.audio_path) for one in recordings}
+    samples = {one.id: _load(one) for one in recordings}
     folder.mkdir(parents=True, exist_ok=True)
     strings = []
     for number in range(count):
@@ -79,9 +79,10 @@ def _deal(recordings: Sequence[Utterance], draw: random.Random) -> Iterator[Utte
         yield from deck
 
 
-def _load(path: Path) -> Samples:
+def _load(recording: Utterance) -> Samples:
     """Read a recording at 8 kHz with its ends faded. Shape (N,)."""
-    samples = resample(load_audio(path), SAMPLE_RATE).samples.copy()
+    whole = load_audio(recording.audio_path, offset=recording.offset, duration=recording.duration)
+    samples = resample(whole, SAMPLE_RATE).samples.copy()
     length = min(_FADE, len(samples) // 2)
     ramp = np.arange(length, dtype=np.float32) / max(length, 1)
     samples[:length] *= ramp

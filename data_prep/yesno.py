@@ -3,12 +3,11 @@
 60 files at 8 kHz (OpenSLR 1). A file's name is its transcript: `0_1_1_0_0_1_0_1.wav`, 1 for yes and
 0 for no. In Kaldi's split of the sorted names the first 30 are for training, the last 30 the test.
 
-So all training files begin with "no", most test files with "yes": a network that sees whole files
-learns where words stand instead of how they sound. Training therefore also gets excerpts of its
-files, cut in the pauses between words: manifest lines with an offset, no audio is written.
+So all training files begin with "no", most test files with "yes": a network that sees only them
+learns where words stand instead of how they sound. Training therefore also gets strings of its own
+words in any order: its files are cut in the pauses, and the words are joined anew.
 """
 
-import random
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +19,7 @@ from asr.audio import load_audio
 from asr.errors import DataError
 from asr.manifest import Utterance, write_manifest
 from asr.settings import Settings
+from data_prep.digit_strings import StringShape, write_strings
 from data_prep.download import Archive, install
 from data_prep.recordings import name_some, read_infos
 
@@ -30,6 +30,8 @@ _RECORDINGS = 60
 _TRAINING = 30
 _WORDS_IN_A_FILE = 8
 _FRAME_SECONDS = 0.02
+# The words bring the silence around them along.
+_STRINGS = StringShape(min_words=1, max_words=8, silence_min=0.0, silence_max=0.2)
 _PAUSE_FRAMES = 5  # shorter gaps are within a word
 # The checksum is the one in torchaudio.datasets.yesno.
 _ARCHIVE = Archive(
@@ -43,8 +45,8 @@ class Options(Settings):
     """Settings of the yesno corpus."""
 
     dev: int = Field(default=5, ge=1, le=15)  # files of the 30 for training that go to dev
-    excerpts: int = Field(default=8, ge=0)  # of each training file, beside the whole of it
-    seed: int = 1  # of the choice of excerpts
+    strings: int = Field(default=200, ge=0)  # joined from the words of the training files
+    seed: int = 1  # of what is joined
 
 
 def download(options: Options, corpus: Path) -> None:
@@ -72,10 +74,15 @@ def prepare(options: Options, corpus: Path | None, output: Path) -> dict[str, Pa
         "dev": [one for number, one in enumerate(training) if number in held_out],
         "test": test,
     }
-    chance = random.Random(options.seed)
-    splits["train"] += [
-        excerpt for one in splits["train"] for excerpt in _excerpts(one, options.excerpts, chance)
-    ]
+    words = [word for one in splits["train"] for word in _words(one)]
+    if words and options.strings:
+        splits["train"] += write_strings(
+            words,
+            options.strings,
+            shape=_STRINGS,
+            seed=f"{options.seed} yesno",
+            folder=output / "audio" / "train",
+        )
     manifests = {name: output / f"{name}.jsonl" for name in splits}
     for name, chosen in splits.items():
         write_manifest(manifests[name], chosen)
@@ -97,28 +104,24 @@ def _utterances(corpus: Path) -> list[Utterance]:
     ]
 
 
-def _excerpts(whole: Utterance, count: int, chance: random.Random) -> list[Utterance]:
-    """Cut stretches of one to seven words out of a file; none where its pauses are not clear."""
+def _words(whole: Utterance) -> list[Utterance]:
+    """Cut a file into its words; none where its pauses are not clear."""
     pauses = _pauses(whole.audio_path)
     if len(pauses) != _WORDS_IN_A_FILE - 1:
         return []
-    borders = [0.0, *pauses, whole.duration]
-    words = (whole.text or "").split()
-    excerpts = []
-    for number in range(count):
-        length = chance.randint(1, _WORDS_IN_A_FILE - 1)
-        first = chance.randint(0, _WORDS_IN_A_FILE - length)
-        start, stop = borders[first], borders[first + length]
-        excerpts.append(
-            replace(
-                whole,
-                id=f"{whole.id}-{number}",
-                offset=round(start, 3),
-                duration=round(stop - start, 3),
-                text=" ".join(words[first : first + length]),
-            )
+    borders = pairwise([0.0, *pauses, whole.duration])
+    return [
+        replace(
+            whole,
+            id=f"{whole.id}-{number}",
+            offset=round(start, 3),
+            duration=round(stop - start, 3),
+            text=text,
         )
-    return excerpts
+        for number, (text, (start, stop)) in enumerate(
+            zip((whole.text or "").split(), borders, strict=True)
+        )
+    ]
 
 
 def _pauses(path: Path) -> list[float]:

@@ -114,24 +114,21 @@ def spoken(path: Path, *, words: int = 8, rate: int = 8000) -> list[float]:
     return middles[:-1]
 
 
-def test_excerpts_are_cut_in_the_pauses_and_say_what_is_in_them(
-    corpus: Path, tmp_path: Path
-) -> None:
+def test_strings_are_joined_from_words_cut_in_the_pauses(corpus: Path, tmp_path: Path) -> None:
     name = NAMES[7]
-    pauses = spoken(corpus / f"{name}.wav")
-    lines = read_manifest(prepare(corpus, tmp_path / "out", excerpts=30)["train"])
-    whole = next(one for one in lines if one.id == name)
-    excerpts = [one for one in lines if one.id.startswith(f"{name}-")]
-    assert len(excerpts) == 30
-    borders = [0.0, *pauses, whole.duration]
-    said = (whole.text or "").split()
-    for one in excerpts:
-        first = int(np.argmin(np.abs(np.array(borders) - one.offset)))
-        last = int(np.argmin(np.abs(np.array(borders) - one.offset - one.duration)))
-        assert one.offset == pytest.approx(borders[first], abs=0.03)
-        assert one.offset + one.duration == pytest.approx(borders[last], abs=0.03)
-        assert one.text == " ".join(said[first:last])
-        assert 1 <= last - first <= 7
+    borders = [0.0, *spoken(corpus / f"{name}.wav")]
+    said = dict(enumerate(name.replace("0", "no").replace("1", "yes").split("_")))
+    lines = read_manifest(prepare(corpus, tmp_path / "out", strings=20)["train"])
+    strings = [one for one in lines if "recordings" in one.extra]
+    assert len(strings) == 20
+    for one in strings:
+        words = [int(word.removeprefix(f"{name}-")) for word in one.extra["recordings"]]
+        assert one.text == " ".join(said[word] for word in words)
+        shortest = sum(min(np.diff(borders)) for _ in words)
+        assert shortest - 0.1 <= one.duration <= len(words) * 1.2 + 0.2
+        assert soundfile.info(one.audio_path).duration == pytest.approx(one.duration)
+    used = {word for one in strings for word in one.extra["recordings"]}
+    assert used == {f"{name}-{number}" for number in range(8)}
 
 
 @pytest.mark.parametrize("words", [7, 9])
@@ -139,13 +136,23 @@ def test_file_without_seven_clear_pauses_is_used_whole_only(
     corpus: Path, tmp_path: Path, words: int
 ) -> None:
     spoken(corpus / f"{NAMES[7]}.wav", words=words)
-    lines = read_manifest(prepare(corpus, tmp_path / "out", excerpts=5)["train"])
-    assert [one.id for one in lines if one.id.startswith(NAMES[7])] == [NAMES[7]]
+    lines = read_manifest(prepare(corpus, tmp_path / "out", strings=5)["train"])
+    assert [one.id for one in lines if "recordings" in one.extra] == []
+    assert NAMES[7] in {one.id for one in lines}
 
 
-def test_dev_and_test_are_whole_files(corpus: Path, tmp_path: Path) -> None:
+def test_dev_and_test_are_whole_files_and_lend_no_words(corpus: Path, tmp_path: Path) -> None:
     for name in NAMES:
         spoken(corpus / f"{name}.wav")
-    manifests = prepare(corpus, tmp_path / "out", excerpts=2)
-    sizes = {name: len(read_manifest(path)) for name, path in manifests.items()}
-    assert sizes == {"train": 25 * 3, "dev": 5, "test": 30}
+    splits = {
+        name: read_manifest(path)
+        for name, path in prepare(corpus, tmp_path / "out", strings=40).items()
+    }
+    sizes = {name: len(lines) for name, lines in splits.items()}
+    assert sizes == {"train": 25 + 40, "dev": 5, "test": 30}
+    lent = {
+        word.rsplit("-", 1)[0]
+        for one in splits["train"]
+        for word in one.extra.get("recordings", [])
+    }
+    assert lent <= {one.id for one in splits["train"]}
