@@ -1,11 +1,11 @@
-"""Augmentation: speed perturbation and SpecAugment, each a function of (seed, epoch, utterance)."""
+"""Augmentation: speed, noise and SpecAugment, each a function of (seed, epoch, utterance)."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from asr.audio import Waveform, resample
@@ -18,10 +18,18 @@ class AugmentSettings(Settings):
     speeds: tuple[Annotated[float, Field(ge=0.5, le=2)], ...] = Field(
         default=(0.9, 1.0, 1.1), min_length=1
     )  # drawn evenly
+    noise_snr: tuple[float, float] | None = None  # dB, from the noisiest on; None: no noise
     frequency_masks: int = Field(default=2, ge=0)
     frequency_mask_share: float = Field(default=0.2, ge=0, le=1)  # widest mask, of the bins
     time_masks_per_second: float = Field(default=0.5, ge=0)
     time_mask_frames: int = Field(default=15, ge=0)  # widest mask
+
+    @model_validator(mode="after")
+    def _order_range(self) -> Self:
+        if self.noise_snr and self.noise_snr[0] > self.noise_snr[1]:
+            low, high = self.noise_snr
+            raise ValueError(f"noise_snr ({low} to {high}) must rise")
+        return self
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,28 @@ def perturb_speed(waveform: Waveform, speed: float) -> Waveform:
         return waveform
     faster = Waveform(waveform.samples, round(waveform.sample_rate * speed))
     return Waveform(resample(faster, waveform.sample_rate).samples, waveform.sample_rate)
+
+
+def add_noise(waveform: Waveform, snr: tuple[float, float], generator: torch.Generator) -> Waveform:
+    """Add noise of a random colour, white to brown, at a random signal-to-noise ratio.
+
+    Args:
+        waveform: what is heard through the noise.
+        snr: the lowest and the highest ratio, in dB, of the mean powers over the whole recording.
+        generator: the source of chance.
+    """
+    low, high = snr
+    ratio, colour = torch.rand(2, generator=generator).tolist()
+    count = len(waveform.samples)
+    spectrum = torch.fft.rfft(torch.randn(count, generator=generator))
+    # Power falls with the frequency to the power of 0 (white) to 2 (brown).
+    spectrum *= torch.arange(len(spectrum)).clamp(min=1) ** -colour
+    spectrum[0] = 0.0
+    noise = torch.fft.irfft(spectrum, n=count)
+    clean = torch.from_numpy(waveform.samples)
+    wanted = clean.square().mean() / 10 ** ((low + ratio * (high - low)) / 10)
+    scale = (wanted / noise.square().mean().clamp(min=1e-20)).sqrt()
+    return Waveform((clean + scale * noise).numpy(), waveform.sample_rate)
 
 
 def spec_augment(

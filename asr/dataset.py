@@ -1,13 +1,20 @@
 """Dataset: an Utterance becomes an Example, Examples become a Batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from asr.audio import Waveform, load_audio, refuse_silence, resample
-from asr.augment import AugmentSettings, Draw, draw, perturb_speed, spec_augment
+from asr.augment import (
+    AugmentSettings,
+    Draw,
+    add_noise,
+    draw,
+    perturb_speed,
+    spec_augment,
+)
 from asr.errors import AudioError
 from asr.features import FeatureExtractor, FeatureStats, normalize
 from asr.manifest import Utterance
@@ -122,7 +129,7 @@ class SpeechDataset:
         """Utterance -> features and targets, augmented as (seed, epoch, id) say."""
         utterance = self.utterances[index]
         chance = self._draw(index, epoch)
-        features = self._features(index, chance.speed)
+        features = self._features(index, chance)
         if self._augment is not None:
             per_second = 1 / self._front_end.extractor.settings.shift_seconds
             features = spec_augment(
@@ -144,17 +151,34 @@ class SpeechDataset:
         identifier = self.utterances[index].id
         return draw(self._augment, seed=self._seed, epoch=epoch, utterance_id=identifier)
 
-    def _features(self, index: int, speed: float) -> Tensor:
+    def _features(self, index: int, chance: Draw) -> Tensor:
+        noise = self._augment.noise_snr if self._augment else None
+        if noise is not None:
+            clean = self._kept(index, chance.speed, lambda: self._samples(index, chance.speed))
+            rate = self._front_end.extractor.settings.sample_rate
+            noisy = add_noise(Waveform(clean.numpy(), rate), noise, chance.generator)
+            return self._front_end.features(noisy, str(self.utterances[index].audio_path))
+        return self._kept(index, chance.speed, lambda: self._clean_features(index, chance.speed))
+
+    def _clean_features(self, index: int, speed: float) -> Tensor:
+        rate = self._front_end.extractor.settings.sample_rate
+        waveform = Waveform(self._samples(index, speed).numpy(), rate)
+        return self._front_end.features(waveform, str(self.utterances[index].audio_path))
+
+    def _samples(self, index: int, speed: float) -> Tensor:
+        waveform = self._front_end.load(self.utterances[index])
+        return torch.from_numpy(perturb_speed(waveform, speed).samples)
+
+    def _kept(self, index: int, speed: float, compute: Callable[[], Tensor]) -> Tensor:
+        """What stays the same from epoch to epoch is computed once, as far as memory allows."""
         key = (index, speed)
-        if key in self._cache:
-            return self._cache[key]
-        utterance = self.utterances[index]
-        waveform = perturb_speed(self._front_end.load(utterance), speed)
-        features = self._front_end.features(waveform, f"{utterance.audio_path}")
-        if features.nbytes <= self._cache_left:
-            self._cache_left -= features.nbytes
-            self._cache[key] = features
-        return features
+        if key not in self._cache:
+            result = compute()
+            if result.nbytes > self._cache_left:
+                return result
+            self._cache_left -= result.nbytes
+            self._cache[key] = result
+        return self._cache[key]
 
 
 def collate(examples: Sequence[Example]) -> Batch:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from asr.audio import Waveform
-from asr.augment import AugmentSettings, draw, perturb_speed, spec_augment
+from asr.augment import AugmentSettings, add_noise, draw, perturb_speed, spec_augment
 from asr.errors import ConfigError
 
 FRAMES, BINS = 300, 40
@@ -144,9 +144,46 @@ def test_masks_depend_on_the_generator_alone() -> None:
         ({"speeds": [110]}, r"key 'speeds\.0': .*less than or equal to 2"),
         ({"frequency_mask_share": 1.5}, "key 'frequency_mask_share'"),
         ({"time_mask_frames": -1}, "key 'time_mask_frames'"),
+        ({"noise_snr": [30, 10]}, r".*noise_snr \(30\.0 to 10\.0\) must rise"),
         ({"time_masks": 2}, "unknown key 'time_masks'; did you mean 'time_mask_frames'"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(values: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=f"^r.yaml: augment: {words}"):
         parse(**values)
+
+
+def test_noise_has_the_ratio_that_was_asked_for() -> None:
+    tone = Waveform(np.sin(np.arange(16000) / 5).astype(np.float32), 16000)
+    noisy = add_noise(tone, (10.0, 10.0), torch.Generator().manual_seed(1))
+    noise = noisy.samples - tone.samples
+    ratio = np.mean(np.square(tone.samples)) / np.mean(np.square(noise))
+    assert 10 * np.log10(ratio) == pytest.approx(10.0, abs=0.01)
+    assert noisy.sample_rate == 16000
+
+
+def test_noise_is_of_many_colours_and_loudnesses() -> None:
+    tone = Waveform(np.sin(np.arange(16000) / 5).astype(np.float32), 16000)
+    shares, levels = [], []
+    for seed in range(40):
+        noise = add_noise(tone, (0.0, 40.0), torch.Generator().manual_seed(seed)).samples
+        noise = noise - tone.samples
+        power = np.abs(np.fft.rfft(noise)) ** 2
+        shares.append(power[: len(power) // 2].sum() / power.sum())
+        levels.append(-10 * np.log10(2 * np.mean(noise**2)))
+    assert min(shares) < 0.6  # nearly white
+    assert max(shares) > 0.98  # nearly brown
+    assert min(levels) < 5
+    assert max(levels) > 35
+
+
+def test_noise_depends_on_the_generator_alone_and_leaves_the_input_untouched() -> None:
+    tone = Waveform(np.sin(np.arange(1601) / 5).astype(np.float32), 16000)
+    before = tone.samples.copy()
+    once, again, other = (
+        add_noise(tone, (5.0, 20.0), torch.Generator().manual_seed(seed)).samples
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(once, again)
+    assert not np.array_equal(once, other)
+    np.testing.assert_array_equal(tone.samples, before)

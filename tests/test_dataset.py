@@ -97,12 +97,13 @@ def test_a_manifest_without_the_duration_means_the_whole_file(tmp_path: Path) ->
     assert torch.equal(whole.features, dataset([utterance(path, RATE)]).example(0, 0).features)
 
 
-def test_a_cache_changes_no_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("noise", [None, (0.0, 20.0)])
+def test_a_cache_changes_no_bit(tmp_path: Path, noise: tuple[float, float] | None) -> None:
     utterances = [
         utterance(write(tmp_path / f"{number}.wav", 9000 + 1000 * number, seed=number), 9000)
         for number in range(3)
     ]
-    options: dict[str, Any] = {"augment": augment(**MASKS), "seed": 3}
+    options: dict[str, Any] = {"augment": augment(**MASKS, noise_snr=noise), "seed": 3}
     without = dataset(utterances, **options)
     # Room for all, for some, and none at all; and each epoch twice, to read what was kept.
     for cache_bytes in (10**9, 12_000, 1):
