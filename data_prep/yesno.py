@@ -19,9 +19,9 @@ from asr.audio import load_audio
 from asr.errors import DataError
 from asr.manifest import Utterance, write_manifest
 from asr.settings import Settings
-from data_prep.digit_strings import StringShape, write_strings
 from data_prep.download import Archive, install
 from data_prep.recordings import name_some, read_infos
+from data_prep.word_strings import StringShape, write_strings
 
 FOLDER = "waves_yesno"
 
