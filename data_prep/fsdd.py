@@ -21,16 +21,18 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from asr.errors import ConfigError, DataError
-from asr.manifest import Utterance, write_manifest
+from asr.manifest import Utterance, read_manifest, write_manifest
 from asr.settings import Settings
+from data_prep import synthesize
 from data_prep.download import Archive, install
 from data_prep.recordings import name_some, read_infos
-from data_prep.word_strings import StringShape, write_strings
+from data_prep.word_strings import SAMPLE_RATE, StringShape, write_strings
 
 FOLDER = "free-spoken-digit-dataset"
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _NAME = re.compile(r"([0-9])_([^_]+)_([0-9]+)")
+_SYNTHETIC_VOICES = 200
 _HELD_BACK = 5  # recordings of a digit that a test or dev set takes of each speaker
 _RELEASED = 3000  # recordings in release 1.0.10
 # GitHub publishes no checksum of the archives it makes; the recordings are counted instead.
@@ -48,6 +50,8 @@ class Options(Settings):
     train_strings: int = Field(default=2000, ge=1)
     dev_strings: int = Field(default=200, ge=1)
     test_strings: int = Field(default=300, ge=1)
+    # More voices: strings that a synthesiser speaks, for training only (needs 'asr[demo]').
+    synthetic_strings: int = Field(default=0, ge=0)
     min_digits: int = Field(default=1, ge=1)
     max_digits: int = Field(default=7, ge=1)
     silence_min: float = Field(default=0.05, ge=0)  # seconds
@@ -84,6 +88,8 @@ def prepare(options: Options, corpus: Path | None, output: Path) -> dict[str, Pa
     for name, utterances in _split(_read(corpus), options.held_out, corpus).items():
         if options.kind == "strings":
             utterances = _join(utterances, name, options, output)
+        if name == "train" and options.synthetic_strings:
+            utterances += _synthesize(options, output)
         manifests[name] = output / f"{name}.jsonl"
         write_manifest(manifests[name], utterances)
     return manifests
@@ -107,6 +113,22 @@ def _join(
         seed=f"{options.seed} {split}",
         folder=output / "audio" / split,
     )
+
+
+def _synthesize(options: Options, output: Path) -> list[Utterance]:
+    """Strings of digits in the voices of a synthesiser, at the corpus's sample rate."""
+    told = synthesize.Options(
+        min_digits=options.min_digits,
+        max_digits=options.max_digits,
+        train_utterances=options.synthetic_strings,
+        train_voices=_SYNTHETIC_VOICES,
+        dev_utterances=1,
+        dev_voices=1,
+        test_utterances=0,
+        sample_rate=SAMPLE_RATE,
+        seed=options.seed,
+    )
+    return read_manifest(synthesize.prepare(told, None, output / "synthetic")["train"])
 
 
 def _split(

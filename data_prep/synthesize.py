@@ -52,25 +52,25 @@ class Options(Settings):
     """What is said, by how many voices, and how much the recordings differ."""
 
     sentences: Path | None = None  # text file, one sentence a line; None: strings of digits
-    min_digits: int = Field(1, ge=1)  # digits in an utterance
-    max_digits: int = Field(7, ge=1)
-    train_utterances: int = Field(2000, ge=1)
-    dev_utterances: int = Field(150, ge=1)
-    test_utterances: int = Field(300, ge=0)  # 0: no test set
-    train_voices: int = Field(70, ge=1)
-    dev_voices: int = Field(10, ge=1)
-    test_voices: int = Field(15, ge=1)
-    rate_min: int = Field(110, ge=80, le=450)  # words a minute
-    rate_max: int = Field(190, ge=80, le=450)
-    pitch_min: int = Field(35, ge=0, le=100)  # 50 is the voice's own
-    pitch_max: int = Field(65, ge=0, le=100)
-    max_silence: float = Field(0.25, ge=0, le=10)  # seconds before and after the speech
-    peak_min: float = Field(0.2, gt=0, le=0.9)  # of full scale
-    peak_max: float = Field(0.8, gt=0, le=0.9)
-    snr_min: float = Field(20.0, ge=0)  # dB, of the white noise below the speech
-    snr_max: float = Field(50.0, ge=0)
-    sample_rate: int = Field(16000, ge=4000)  # Hz
-    seed: int = Field(1, ge=0)
+    min_digits: int = Field(default=1, ge=1)  # digits in an utterance
+    max_digits: int = Field(default=7, ge=1)
+    train_utterances: int = Field(default=2000, ge=1)
+    dev_utterances: int = Field(default=150, ge=1)
+    test_utterances: int = Field(default=300, ge=0)  # 0: no test set
+    train_voices: int = Field(default=70, ge=1)
+    dev_voices: int = Field(default=10, ge=1)
+    test_voices: int = Field(default=15, ge=1)
+    rate_min: int = Field(default=110, ge=80, le=450)  # words a minute
+    rate_max: int = Field(default=190, ge=80, le=450)
+    pitch_min: int = Field(default=35, ge=0, le=100)  # 50 is the voice's own
+    pitch_max: int = Field(default=65, ge=0, le=100)
+    max_silence: float = Field(default=0.25, ge=0, le=10)  # seconds before and after the speech
+    peak_min: float = Field(default=0.2, gt=0, le=0.9)  # of full scale
+    peak_max: float = Field(default=0.8, gt=0, le=0.9)
+    snr_min: float = Field(default=20.0, ge=0)  # dB, of the white noise below the speech
+    snr_max: float = Field(default=50.0, ge=0)
+    sample_rate: int = Field(default=16000, ge=4000)  # Hz
+    seed: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")
     def _order_ranges(self) -> Self:

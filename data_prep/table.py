@@ -48,9 +48,9 @@ class Options(Settings):
     text_column: str | None = None
     speaker_column: str | None = None
     split_column: str | None = None
-    dev: float = Field(0.1, gt=0, lt=1)  # share of the utterances, where no column says
-    test: float = Field(0.1, ge=0, lt=1)
-    max_bad: int = Field(0, ge=0)  # rows that may be left out; more of them are an error
+    dev: float = Field(default=0.1, gt=0, lt=1)  # share of the utterances, where no column says
+    test: float = Field(default=0.1, ge=0, lt=1)
+    max_bad: int = Field(default=0, ge=0)  # rows that may be left out; more of them are an error
     seed: int = 1
 
     @model_validator(mode="after")

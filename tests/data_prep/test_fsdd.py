@@ -252,3 +252,22 @@ def test_real_corpus_has_fifty_recordings_of_each_digit_and_speaker(tmp_path: Pa
     counts = Counter((one.speaker, one.text) for split in splits.values() for one in split)
     assert set(counts.values()) == {50}
     assert len(counts) == 60
+
+
+def test_synthetic_strings_are_for_training_only_and_at_the_corpus_rate(
+    corpus: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("espeakng_loader")
+    options: dict[str, Any] = {
+        "kind": "strings",
+        "train_strings": 4,
+        "dev_strings": 2,
+        "test_strings": 2,
+    }
+    splits = prepare(corpus, tmp_path / "out", **options, synthetic_strings=6)
+    synthetic = [one for one in splits["train"] if "recordings" not in one.extra]
+    assert len(synthetic) == 6
+    assert len(splits["train"]) == 10
+    assert all(soundfile.info(one.audio_path).samplerate == 8000 for one in synthetic)
+    assert {one.speaker for one in synthetic}.isdisjoint(one.speaker for one in splits["test"])
+    assert all("recordings" in one.extra for one in splits["dev"] + splits["test"])
