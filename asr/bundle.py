@@ -48,6 +48,11 @@ class Bundle:
         """What happens to a recording before the encoder."""
         return FrontEnd(FeatureExtractor(self.features), self.stats)
 
+    def encoder_frames(self, seconds: float) -> int:
+        """Encoder frames U of so many seconds of audio."""
+        samples = round(seconds * self.features.sample_rate)
+        return self.encoder.frames(self.features.frames(samples))
+
 
 def save_bundle(folder: Path, bundle: Bundle) -> None:
     """Write a model folder."""

@@ -21,6 +21,13 @@ def check(
     max_seconds: Annotated[
         float, typer.Option(help="Longer utterances count as unusable.", min=0.0)
     ] = 40.0,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also check against this model, by its normaliser: characters it has no token "
+            "for, transcripts that do not fit its frames."
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write all findings to this file.")] = None,
 ) -> None:
     """Open every recording of MANIFESTS, read every transcript, and list what cannot be used."""
@@ -30,7 +37,13 @@ def check(
     from asr.manifest import read_manifest
     from asr.text import Normalizer
 
-    rule = Normalizer(normalizer)
+    rule, frames, characters = Normalizer(normalizer), None, None
+    if model is not None:
+        from asr.bundle import load_bundle
+
+        bundle = load_bundle(model)
+        rule, frames = bundle.normalizer, bundle.encoder_frames
+        characters = set(bundle.tokens.symbols)
     settings = CheckSettings.parse({"max_seconds": max_seconds}, "asr check")
     reports = {}
     for path in manifests:
@@ -39,7 +52,13 @@ def check(
         except DataError as error:
             print(f"asr: {error}", file=sys.stderr)
             continue
-        reports[str(path)] = check_manifest(utterances, settings, normalizer=rule)
+        reports[str(path)] = check_manifest(
+            utterances,
+            settings,
+            normalizer=rule,
+            encoder_frames=frames,
+            allowed_characters=characters,
+        )
         _print_report(path, reports[str(path)])
     if json:
         data = {path: report.to_json() for path, report in reports.items()}

@@ -177,3 +177,20 @@ def test_info_shows_settings_tokens_and_card(model: Path) -> None:
 def test_info_as_json_is_the_whole_description(model: Path) -> None:
     description = json.loads(run("info", model, "--json").stdout)
     assert description["tokens"]["symbols"] == [" ", "a", "b", "c"]
+
+
+def test_check_against_a_model_names_unknown_characters_and_texts_too_long_for_their_frames(
+    model: Path, tmp_path: Path
+) -> None:
+    texts = {"good": "Cab", "odd": "cäb", "long": "abc" * 40}
+    utterances = [
+        Utterance(name, write_noise(tmp_path / f"{name}.wav", seed=number), 1.0, text)
+        for number, (name, text) in enumerate(texts.items())
+    ]
+    write_manifest(tmp_path / "set.jsonl", utterances)
+    assert run("check", tmp_path / "set.jsonl").exit_code == 0
+    result = run("check", tmp_path / "set.jsonl", "--model", model)
+    assert result.exit_code == 2
+    assert "2 of them unusable" in result.stdout
+    assert "'ä' (U+00E4) x 1 in 'cäb'" in result.stdout
+    assert "120 characters need 120 encoder frames" in result.stdout
