@@ -1,4 +1,4 @@
-"""Augmentation: speed, noise and SpecAugment, each a function of (seed, epoch, utterance)."""
+"""Augmentation: speed, noise, warp and masks, each a function of (seed, epoch, utterance)."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from torch import Tensor
 from asr.audio import Waveform, resample
 from asr.settings import Settings
 
+_KNEE = 0.8  # of the frequency axis, up to which a warp is a plain stretch
+
 
 class AugmentSettings(Settings):
     """How training utterances are varied; the defaults are mild."""
@@ -19,6 +21,7 @@ class AugmentSettings(Settings):
         default=(0.9, 1.0, 1.1), min_length=1
     )  # drawn evenly
     noise_snr: tuple[float, float] | None = None  # dB, from the noisiest on; None: no noise
+    frequency_warp: float = Field(default=0.0, ge=0, le=0.5)  # the most an axis is stretched
     frequency_masks: int = Field(default=2, ge=0)
     frequency_mask_share: float = Field(default=0.2, ge=0, le=1)  # widest mask, of the bins
     time_masks_per_second: float = Field(default=0.5, ge=0)
@@ -78,6 +81,30 @@ def add_noise(waveform: Waveform, snr: tuple[float, float], generator: torch.Gen
     return Waveform((clean + scale * noise).numpy(), waveform.sample_rate)
 
 
+def warp_frequencies(features: Tensor, stretch: float) -> Tensor:
+    """Perturb the length of the vocal tract (Jaitly & Hinton 2013), and so whose voice it is.
+
+    The lower bins move by the factor, the upper ones fill what is left up to the last bin, which
+    stays. The warp is linear in bins, that is in mel, not in Hz.
+
+    Args:
+        features: (T, F), log-mel energies.
+        stretch: below 1 the voice gets higher, above 1 lower.
+
+    Returns:
+        (T, F), a new tensor.
+    """
+    top = features.shape[1] - 1
+    knee = _KNEE * top * min(1.0, 1 / stretch)
+    to = torch.arange(top + 1, dtype=features.dtype)
+    beyond = stretch * knee + (to - knee) * (top - stretch * knee) / (top - knee)
+    came = torch.where(to <= knee, stretch * to, beyond).clamp(0, top)
+    below = came.long().clamp(max=max(0, top - 1))
+    share = came - below
+    above = (below + 1).clamp(max=top)
+    return features[:, below] * (1 - share) + features[:, above] * share
+
+
 def spec_augment(
     features: Tensor,
     settings: AugmentSettings,
@@ -98,6 +125,9 @@ def spec_augment(
     """
     frames, bins = features.shape
     masked = features.clone()
+    if settings.frequency_warp:
+        drawn = 2 * float(torch.rand((), generator=generator)) - 1
+        masked = warp_frequencies(features, 1 + settings.frequency_warp * drawn)
     for _ in range(settings.frequency_masks):
         start, stop = _span(bins, int(settings.frequency_mask_share * bins), generator)
         masked[:, start:stop] = 0.0

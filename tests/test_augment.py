@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from asr.audio import Waveform
-from asr.augment import AugmentSettings, add_noise, draw, perturb_speed, spec_augment
+from asr.augment import (
+    AugmentSettings,
+    add_noise,
+    draw,
+    perturb_speed,
+    spec_augment,
+    warp_frequencies,
+)
 from asr.errors import ConfigError
 
 FRAMES, BINS = 300, 40
@@ -187,3 +194,33 @@ def test_noise_depends_on_the_generator_alone_and_leaves_the_input_untouched() -
     np.testing.assert_array_equal(once, again)
     assert not np.array_equal(once, other)
     np.testing.assert_array_equal(tone.samples, before)
+
+
+@pytest.mark.parametrize("stretch", [0.8, 0.9, 1.0, 1.1, 1.25])
+@pytest.mark.parametrize("formant", [8.0, 14.5, 20.0])
+def test_a_warp_moves_a_formant_by_its_factor(stretch: float, formant: float) -> None:
+    bins = torch.arange(BINS, dtype=torch.float32)
+    hill = torch.exp(-((bins - formant) ** 2) / 8).expand(3, BINS)
+    moved = warp_frequencies(hill, stretch)
+    centre = (moved * bins).sum(dim=1) / moved.sum(dim=1)
+    assert centre.tolist() == pytest.approx([formant / stretch] * 3, abs=0.1)
+
+
+@pytest.mark.parametrize("stretch", [0.5, 0.8, 1.0, 1.2, 1.5])
+@pytest.mark.parametrize("bins", [1, 2, 40])
+def test_a_warp_keeps_both_ends_and_the_order_of_the_bins(stretch: float, bins: int) -> None:
+    ramp = torch.arange(float(bins)).expand(2, bins)
+    moved = warp_frequencies(ramp, stretch)
+    assert moved.shape == ramp.shape
+    assert moved[0, 0] == 0
+    assert float(moved[0, -1]) == pytest.approx(bins - 1)
+    assert bool((moved[0].diff() >= 0).all())
+
+
+def test_every_utterance_is_warped_by_a_factor_of_its_own_within_the_limit() -> None:
+    settings = parse(frequency_warp=0.1, frequency_masks=0, time_masks_per_second=0)
+    ramp = torch.arange(float(BINS)).expand(FRAMES, BINS)
+    stretches = [float(augment(ramp, settings, seed)[0, 10] / 10) for seed in range(200)]
+    assert min(stretches) == pytest.approx(0.9, abs=0.01)
+    assert max(stretches) == pytest.approx(1.1, abs=0.01)
+    assert np.mean(stretches) == pytest.approx(1.0, abs=0.02)
