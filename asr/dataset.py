@@ -121,6 +121,10 @@ class SpeechDataset:
         """Frames T of an utterance played as slowly as augmentation may play it."""
         return self._frames_at(index, min(self._augment.speeds) if self._augment else 1.0)
 
+    def share_cache(self, among: int) -> None:
+        """Keep to this process's share of the memory, where several read the dataset."""
+        self._cache_left //= among
+
     def targets(self, index: int) -> Tensor:
         """Token ids (L,) of an utterance."""
         return self._targets[index]

@@ -42,6 +42,10 @@ class ModelError(AsrError):
     """A model folder or a checkpoint cannot be used."""
 
 
+class Stopped(KeyboardInterrupt):
+    """The user asked to stop, and what was done is saved: not an error, the exit status is 0."""
+
+
 def one_line(error: BaseException, most: int = 200) -> str:
     """What another library's error says, on one line and cut where it grows too long."""
     words = " ".join(str(error).split())

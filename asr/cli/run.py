@@ -1,6 +1,7 @@
 """`asr run RECIPE`: walk the stages of a recipe."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from asr.cli.options import (
     RecipeArgument,
     SetOption,
 )
-from asr.errors import ConfigError
+from asr.errors import ConfigError, Stopped
 
 if TYPE_CHECKING:
     from asr.recipe.plan import StageStatus
@@ -72,11 +73,15 @@ def run(
         statuses = plan(stages, folder, first=stage, last=stop_stage, force=force)
         _print_plan([found for found in statuses if found.stage in selected])
     elif current_launch().rank > 0:
-        run_stages(stages, folder, first=stage, last=stop_stage, force=force)
-    else:
-        with hold_lock(folder):
-            dump_recipe(settings, folder)
+        with suppress(Stopped):
             run_stages(stages, folder, first=stage, last=stop_stage, force=force)
+    else:
+        try:
+            with hold_lock(folder):
+                dump_recipe(settings, folder)
+                run_stages(stages, folder, first=stage, last=stop_stage, force=force)
+        except Stopped:
+            raise typer.Exit from None
         if any(done.name == "score" for done in selected):
             print_results(folder)
 

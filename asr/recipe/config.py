@@ -17,7 +17,7 @@ from asr.recipe.overrides import Override, merge, read_yaml, write_yaml
 from asr.settings import Settings
 from asr.text import NORMALIZER_NAMES
 from asr.tokens import TokenSettings
-from asr.training.loop import TrainingSettings
+from asr.training.settings import TrainingSettings
 
 RECIPE_FILE = "recipe.yaml"
 _HEADER = "# Written by `asr run`: the recipe as it was run, defaults and --set included.\n"

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +45,12 @@ class World:
     def parallel(self, model: nn.Module) -> nn.Module:
         """Wrap a model so that its gradients are averaged over the processes."""
         return nn.parallel.DistributedDataParallel(model) if self.size > 1 else model
+
+    def adding_up(self, model: nn.Module, *, last: bool) -> AbstractContextManager[None]:
+        """Within it gradients are added up, and averaged over the processes with the last ones."""
+        if last or not isinstance(model, nn.parallel.DistributedDataParallel):
+            return nullcontext()
+        return model.no_sync()
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from asr.features import FeatureExtractor, FeatureSettings
 from asr.manifest import Utterance
 from asr.text import Normalizer
 from asr.tokens import Characters
-from asr.training.loop import TrainingData, TrainingSettings, train
+from asr.training.loop import train
+from asr.training.settings import TrainingData, TrainingSettings
 
 
 @dataclass
