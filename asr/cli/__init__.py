@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from asr.cli import average, check, decode, info, prepare, run, score, train, transcribe
+from asr.cli import (
+    augment,
+    average,
+    check,
+    decode,
+    info,
+    prepare,
+    run,
+    score,
+    train,
+    transcribe,
+)
 from asr.errors import AsrError
 
 app = typer.Typer(
@@ -27,6 +38,7 @@ app.command("train")(train.train)
 app.command("average")(average.average)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)
+app.command("augment")(augment.augment)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from safetensors.torch import load_file, save_file
 
+from asr.augment.settings import AugmentSettings
 from asr.bundle import Bundle, save_bundle
 from asr.dataset import FrontEnd, SpeechDataset
 from asr.encoder.encoder import Encoder
@@ -82,7 +83,9 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
     """Stage 7: the best on dev of three: best epochs' mean, moving average, best epoch."""
     tokens = read_tokens(folders["tokens"])
     encoder = _encoder(recipe, tokens).to(choose_device(device))
-    data = _training_data(recipe, folders, tokens)
+    # Nothing is trained here, so the recordings for augmentation need not be read.
+    unvaried = recipe.model_copy(update={"augment": AugmentSettings()})
+    data = _training_data(unvaried, folders, tokens)
     records = read_metrics(folders["train"])
     candidates = _candidates(folders["train"])
     results: dict[str, Evaluation] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from asr.augment import AugmentSettings
+from asr.augment.settings import AugmentSettings
 from asr.batching import BatchSettings
 from asr.check import CheckSettings
 from asr.encoder.encoder import EncoderSettings
@@ -91,14 +91,28 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         ConfigError: naming the file and line, or the file or override and the key.
     """
     file = find_recipe(path)
-    values = read_yaml(file)
+    return _resolve(read_yaml(file), str(file), overrides)
+
+
+def default_recipe(overrides: Sequence[str] = ()) -> Recipe:
+    """Make a recipe of nothing but defaults and overrides, for a corpus of the user's own.
+
+    Raises:
+        ConfigError: naming the override and the key.
+    """
+    values = {"name": "default", "corpus": {"name": "table"}}
+    return _resolve(values, "the defaults", overrides)
+
+
+def _resolve(values: Mapping[str, Any], origin: str, overrides: Sequence[str]) -> Recipe:
+    """Lay overrides over the values of a recipe file, and validate them."""
     parsed = [Override.parse(text) for text in overrides]
     merged: Mapping[str, Any] = values
     for override in parsed:
         merged = merge(merged, override)
 
     def source(key: str) -> str:
-        return _source(key, file, values, parsed)
+        return _source(key, origin, values, parsed)
 
     return Recipe.parse(merged, source)
 
@@ -119,14 +133,14 @@ def dump_recipe(recipe: Recipe, folder: Path) -> Path:
     return path
 
 
-def _source(key: str, file: Path, values: Mapping[str, Any], overrides: Sequence[Override]) -> str:
+def _source(key: str, origin: str, values: Mapping[str, Any], overrides: Sequence[Override]) -> str:
     """Where the value of a dotted key came from."""
     for override in reversed(overrides):
         if f"{key}.".startswith(f"{override.key}."):
             return str(override)
         if not key or override.key.startswith(f"{key}."):
-            return str(override) if not _has(values, key) else f"{file} with {override}"
-    return str(file)
+            return str(override) if not _has(values, key) else f"{origin} with {override}"
+    return origin
 
 
 def _has(values: Mapping[str, Any], key: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from synthetic_speech import RATE, make_texts, write_utterances
 
-from asr.augment import AugmentSettings
+from asr.augment.settings import AugmentSettings
 from asr.dataset import FrontEnd, SpeechDataset
 from asr.encoder.encoder import Encoder, EncoderSettings
 from asr.features import FeatureExtractor, FeatureSettings
