@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asr import cli
-from asr.errors import DataError
+from asr.errors import DataError, Stopped
 from asr.recipe.config import Recipe, load_recipe
 from asr.recipe.stage import Stage
 
@@ -17,7 +17,10 @@ calls: list[tuple[Path | None, str]] = []
 
 
 def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
-    """Two stages; by the seed the first fails (13), is stopped (130) or crashes (0)."""
+    """Two stages; by the seed the first fails (13), is stopped (130) or crashes (0).
+
+    By 131 the second is stopped when its work is saved.
+    """
     calls.append((corpus_folder, device))
 
     def prepare(output: Path, inputs: Mapping[str, Path]) -> None:
@@ -28,6 +31,8 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         (output / "data").write_text(str(1 // recipe.seed))
 
     def train(output: Path, inputs: Mapping[str, Path]) -> None:
+        if recipe.seed == 131:
+            raise Stopped
         (output / "model").write_text((inputs["prepare"] / "data").read_text())
 
     return [
@@ -139,6 +144,13 @@ def test_device_that_does_not_exist_is_status_2(asr_run: Shell) -> None:
 
 def test_ctrl_c_is_status_130(asr_run: Shell) -> None:
     assert asr_run("recipes/tiny", "--set", "seed=130") == 130
+
+
+def test_stop_that_lost_nothing_is_status_0_and_says_how_to_go_on(
+    asr_run: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asr_run("recipes/tiny", "--set", "seed=131") == 0
+    assert "the same command goes on in exp/tiny/06_train.partial" in capsys.readouterr().err
 
 
 def test_crash_of_ours_is_not_dressed_up_as_the_users_mistake(asr_run: Shell) -> None:

@@ -21,16 +21,18 @@ from asr.training.loss import ctc_losses
 from asr.training.settings import TrainingData, TrainingSettings
 
 
-def train_tiny(manifest: Path, folder: Path, plan: list[list[int]]) -> None:
+def train_tiny(
+    manifest: Path, folder: Path, plan: list[list[int]], *, poisoned: bool = True
+) -> None:
     """Train three epochs on the batches of `plan`, without chance, in float32, at one rate.
 
-    In the very first step, utt-003 has an infinite loss.
+    Where poisoned, utt-003 has an infinite loss in the very first step.
     """
     steps = itertools.count()
 
     def losses(emissions: Emissions, batch: Batch) -> Tensor:
         bad = torch.tensor([name == "utt-003" for name in batch.ids])
-        factor = torch.where(bad, torch.inf, 1.0) if next(steps) == 0 else 1.0
+        factor = torch.where(bad, torch.inf, 1.0) if poisoned and next(steps) == 0 else 1.0
         return ctc_losses(emissions, batch) * factor
 
     plan_module.plan_batches = lambda *_, **__: plan
