@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from asr.cli import check, decode, info, prepare, run, score, train, transcribe
+from asr.cli import check, decode, diagnose, info, prepare, run, score, train, transcribe
 from asr.errors import AsrError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("prepare")(prepare.prepare)
 app.command("train")(train.train)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)
+app.command("diagnose")(diagnose.diagnose)
 
 
 def main() -> None:
