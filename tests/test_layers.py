@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.decoding", "asr.scoring"),
     ("asr.training",),
     ("asr.bundle",),
-    ("asr.recognizer",),
+    ("asr.recognizer", "asr.diagnosis"),
     ("data_prep",),
     ("asr.recipe",),
     ("asr.cli",),

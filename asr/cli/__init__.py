@@ -12,6 +12,7 @@ from asr.cli import (
     average,
     check,
     decode,
+    diagnose,
     info,
     prepare,
     run,
@@ -39,6 +40,7 @@ app.command("average")(average.average)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)
 app.command("augment")(augment.augment)
+app.command("diagnose")(diagnose.diagnose)
 
 
 def main() -> None:
