@@ -80,7 +80,7 @@ def find_recipe(path: Path) -> Path:
     )
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, overrides: Sequence[str | Override] = ()) -> Recipe:
     """Read and validate a recipe.
 
     Args:
@@ -92,7 +92,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     file = find_recipe(path)
     values = read_yaml(file)
-    parsed = [Override.parse(text) for text in overrides]
+    parsed = [Override.parse(one) if isinstance(one, str) else one for one in overrides]
     merged: Mapping[str, Any] = values
     for override in parsed:
         merged = merge(merged, override)

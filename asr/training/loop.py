@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from asr.batching import BatchSettings, plan_batches, refuse_too_long
 from asr.dataset import SpeechDataset, collate
 from asr.encoder.encoder import Encoder
-from asr.errors import ModelError
+from asr.errors import DivergenceError, ModelError
 from asr.settings import Settings
 from asr.text import Normalizer
 from asr.tokens import TokenTable
@@ -79,8 +79,8 @@ def train(
     Raises:
         ConfigError: a training utterance is longer than a batch may be.
         DataError: a training target does not fit into its frames.
-        ModelError: training diverged, the checkpoint there is of another model, or not all
-            processes see it.
+        DivergenceError: the gradients stay infinite.
+        ModelError: the checkpoint there is of another model, or not all processes see it.
         KeyboardInterrupt: it was asked to stop; the checkpoint is written.
     """
     refuse_infeasible(data.train, encoder)
@@ -206,7 +206,7 @@ class _Run:
         )
         self._bad_steps += 1
         if self._bad_steps >= _MOST_BAD_STEPS:
-            raise ModelError(
+            raise DivergenceError(
                 f"training diverged: {_MOST_BAD_STEPS} steps in a row without a finite gradient; "
                 "lower training.optimizer.learning_rate or clip_norm"
             )
