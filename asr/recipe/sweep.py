@@ -27,7 +27,6 @@ from asr.recipe.stage import Stage
 from asr.recipe.sweep_picture import draw
 from asr.recipe.sweep_table import Outcome, Row, write_csv, write_json, write_markdown
 
-PICTURE = "sweep.png"
 _DIVERGED = "diverged.json"
 
 
@@ -184,11 +183,12 @@ class Sweep:
 
 
 def write_results(folder: Path, rows: Sequence[Row], recipe: str) -> None:
-    """Write sweep.json, .csv, .md and .png into the folder of a sweep."""
+    """Write sweep.json, .csv, .md and, where there is something to draw, .png."""
     write_json(folder / "sweep.json", rows, recipe)
     write_csv(folder / "sweep.csv", rows)
     write_markdown(folder / "sweep.md", rows)
-    draw(folder / PICTURE, rows)
+    if not draw(folder / "sweep.png", rows):
+        (folder / "sweep.png").unlink(missing_ok=True)  # of an earlier sweep
 
 
 def _read_divergence(folder: Path, key: str) -> _End | None:

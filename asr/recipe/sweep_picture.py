@@ -43,11 +43,14 @@ def draw(path: Path, rows: Sequence[Row]) -> bool:
     columns: Sequence[Any] = panel.values if panel else (None,)
     figure = Figure(figsize=(2.2 + 3.4 * len(columns), 0.8 + 2.9 * len(sets)), layout="constrained")
     grid = figure.subplots(len(sets), len(columns), squeeze=False, sharex=True, sharey="row")
+    measured = [row.measured.rates for row in rows]
+    known = {name: [rates[name].wer for rates in measured if name in rates] for name in sets}
+    log = any(_wide(rates) for rates in known.values())
     for line, name in zip(grid, sets, strict=True):
         for place, value in zip(line, columns, strict=True):
-            chosen = [row for row in rows if panel is None or _value(row, panel) == value]
+            chosen = [row for row in rows if panel is None or _has(row, panel, value)]
             _plot(place, chosen, name, colour=colour, across=across)
-        _label_up(line, rows, name)
+        _label_up(line[0], known[name], name, log=log and min(known[name]) > 0)
     for place, value in zip(grid[0], columns, strict=True):
         if panel:
             place.set_title(f"{names[panel.key]} = {show(value)}")
@@ -75,8 +78,9 @@ def _roles(axes: Sequence[Axis]) -> tuple[Axis | None, Axis | None, Axis]:
     return axes[0], axes[1] if len(axes) == MOST_AXES else None, axes[-1]
 
 
-def _value(row: Row, axis: Axis) -> Any:
-    return row.combination.values[axis.key]
+def _has(row: Row, axis: Axis, value: Any) -> bool:
+    # As shown: in Python, 1 equals true.
+    return show(row.combination.values[axis.key]) == show(value)
 
 
 def _plot(
@@ -85,13 +89,14 @@ def _plot(
     """One line a colour, and crosses for what diverged."""
     positions = _positions(across)
     for index, value in enumerate(colour.values if colour else (None,)):
-        mine = [row for row in rows if colour is None or _value(row, colour) == value]
-        points = [(positions[show(_value(row, across))], row) for row in mine]
-        known = [(x, row.measured.rates[name].wer) for x, row in points if row.measured.rates]
-        shade = _COLOURS[index % len(_COLOURS)]
-        marker = _MARKERS[index % len(_MARKERS)]
-        xs, rates = [x for x, _ in known], [rate for _, rate in known]
-        place.plot(xs, rates, color=shade, marker=marker, label=show(value))
+        mine = [row for row in rows if colour is None or _has(row, colour, value)]
+        points = [(positions[show(row.combination.values[across.key])], row) for row in mine]
+        rates = sorted(
+            (x, row.measured.rates[name].wer) for x, row in points if name in row.measured.rates
+        )
+        shade, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
+        xs, heights = [x for x, _ in rates], [rate for _, rate in rates]
+        place.plot(xs, heights, color=shade, marker=marker, label=show(value))
         crosses = [x for x, row in points if row.outcome == "diverged"]
         # Below each other, so that none hides another.
         heights = [0.96 - 0.06 * index] * len(crosses)
@@ -132,14 +137,17 @@ def _label_across(place: Axes, axis: Axis, name: str) -> None:
     place.set_xlabel(name)
 
 
-def _label_up(line: Sequence[Axes], rows: Sequence[Row], name: str) -> None:
+def _label_up(place: Axes, rates: Sequence[float], name: str, *, log: bool) -> None:
     """The y axis that the panels of one set share."""
-    line[0].set_ylabel(f"{name} WER")
-    known = [row.measured.rates[name].wer for row in rows if row.measured.rates]
-    if min(known) > 0 and max(known) / min(known) >= _WIDE_UP:
-        line[0].set_yscale("log")
-        line[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        line[0].yaxis.set_minor_locator(NullLocator())
+    place.set_ylabel(f"{name} WER")
+    if log:
+        place.set_yscale("log")
+        place.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        place.yaxis.set_minor_locator(NullLocator())
     else:
-        line[0].set_ylim(0, 1.08 * max(known) or 1)
-    line[0].yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{100 * rate:g} %"))
+        place.set_ylim(0, 1.08 * max(rates) or 1)
+    place.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{100 * rate:g} %"))
+
+
+def _wide(rates: Sequence[float]) -> bool:
+    return min(rates) > 0 and max(rates) / min(rates) >= _WIDE_UP
