@@ -19,7 +19,7 @@ from asr.recipe.engine import duration_in_words, run_stages
 from asr.recipe.grid import Combination, combine, parse_axes
 from asr.recipe.launch import current_launch
 from asr.recipe.lock import hold_lock
-from asr.recipe.measurements import measure
+from asr.recipe.measurements import Measurements, measure
 from asr.recipe.overrides import Override
 from asr.recipe.plan import StageStatus, plan
 from asr.recipe.share import share_stages
@@ -168,9 +168,11 @@ class Sweep:
     def _row(self, trial: Trial) -> Row:
         end = _End("done")
         if trial.pending() is not None:
-            end = self._failure(trial) or _End("not run")
+            end = self._failure(trial) or _End("unfinished")
         done = end.outcome == "done"
         measured = measure(trial.recipe, trial.stages, trial.folder, finished=done)
+        if end.outcome == "unfinished":  # what lies there may be of other settings
+            measured = Measurements(parameters=measured.parameters)
         return Row(trial.combination, end.outcome, end.reason, measured)
 
     def _say_next(self, number: int, trial: Trial) -> None:

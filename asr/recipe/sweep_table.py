@@ -17,7 +17,7 @@ from asr.recipe.grid import Combination, short_names, show
 from asr.recipe.measurements import Measurements
 from asr.scoring.report import format_rate
 
-Outcome = Literal["done", "diverged", "failed", "not run"]
+Outcome = Literal["done", "diverged", "failed", "unfinished"]
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,7 @@ def test_ctrl_c_leaves_the_results_so_far_and_the_same_call_goes_on(
         bench.sweep("encoder.layers=1,2,3")
     assert "sweep stopped in 2 of 3; the same command goes on" in capsys.readouterr().err
     kept = json.loads((bench.folder / "sweep.json").read_text())["rows"]
-    assert [row["outcome"] for row in kept] == ["done", "not run", "not run"]
+    assert [row["outcome"] for row in kept] == ["done", "unfinished", "unfinished"]
     assert (bench.folder / "sweep.png").is_file()
     bench.fail = lambda stage, recipe: None
     bench.sweep("encoder.layers=1,2,3")
@@ -260,7 +260,7 @@ def test_results_of_other_settings_are_not_shown_as_those_of_these(bench: Bench)
     with pytest.raises(KeyboardInterrupt):
         bench.sweep(CELLS, overrides=("normalizer=none",))
     kept = json.loads((bench.folder / "sweep.json").read_text())["rows"]
-    assert [(row["outcome"], row["rates"]) for row in kept] == [("not run", {})] * 2
+    assert [(row["outcome"], row["rates"]) for row in kept] == [("unfinished", {})] * 2
 
 
 def test_rows_have_what_was_measured(bench: Bench) -> None:
