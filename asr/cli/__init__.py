@@ -17,6 +17,7 @@ from asr.cli import (
     prepare,
     run,
     score,
+    sweep,
     train,
     transcribe,
 )
@@ -37,6 +38,7 @@ app.command("check")(check.check)
 app.command("prepare")(prepare.prepare)
 app.command("train")(train.train)
 app.command("average")(average.average)
+app.command("sweep")(sweep.sweep)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)
 app.command("augment")(augment.augment)

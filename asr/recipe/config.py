@@ -80,7 +80,7 @@ def find_recipe(path: Path) -> Path:
     )
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, overrides: Sequence[str | Override] = ()) -> Recipe:
     """Read and validate a recipe.
 
     Args:
@@ -104,9 +104,9 @@ def default_recipe(overrides: Sequence[str] = ()) -> Recipe:
     return _resolve(values, "the defaults", overrides)
 
 
-def _resolve(values: Mapping[str, Any], origin: str, overrides: Sequence[str]) -> Recipe:
+def _resolve(values: Mapping[str, Any], origin: str, overrides: Sequence[str | Override]) -> Recipe:
     """Lay overrides over the values of a recipe file, and validate them."""
-    parsed = [Override.parse(text) for text in overrides]
+    parsed = [Override.parse(one) if isinstance(one, str) else one for one in overrides]
     merged: Mapping[str, Any] = values
     for override in parsed:
         merged = merge(merged, override)

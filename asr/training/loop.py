@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from asr.batching import refuse_too_long
 from asr.dataset import Batch
 from asr.encoder.encoder import Encoder
-from asr.errors import ModelError, Stopped
+from asr.errors import DivergenceError, ModelError, Stopped
 from asr.training.checkpoint import (
     Progress,
     Trained,
@@ -60,8 +60,8 @@ def train(
     Raises:
         ConfigError: a training utterance is longer than a batch may be.
         DataError: a training target does not fit into its frames.
-        ModelError: training diverged, the checkpoint there is of another model, or not all
-            processes see it.
+        DivergenceError: the gradients stay infinite.
+        ModelError: the checkpoint there is of another model, or not all processes see it.
         Stopped: it was asked to stop; the checkpoint is written.
     """
     refuse_infeasible(data.train, encoder)
@@ -217,7 +217,7 @@ class _Run:
         )
         self._bad_steps += 1
         if self._bad_steps >= _MOST_BAD_STEPS:
-            raise ModelError(
+            raise DivergenceError(
                 f"training diverged: {_MOST_BAD_STEPS} steps in a row without a finite gradient; "
                 "lower training.optimizer.learning_rate or clip_norm"
             )
