@@ -24,6 +24,7 @@ SAMPLE_RATE = 8000  # Hz
 
 _FADE = SAMPLE_RATE * 5 // 1000  # samples
 _FRAME = SAMPLE_RATE * 20 // 1000  # samples
+_MOST_NOISES = 2
 
 Samples = NDArray[np.float32]
 
@@ -39,7 +40,13 @@ class StringShape:
 
 
 def write_strings(
-    recordings: Sequence[Utterance], count: int, *, shape: StringShape, seed: str, folder: Path
+    recordings: Sequence[Utterance],
+    count: int,
+    *,
+    shape: StringShape,
+    seed: str,
+    folder: Path,
+    background: Sequence[Utterance] = (),
 ) -> list[Utterance]:
     """Join recordings into `count` strings, as 16-bit WAV files at 8 kHz in `folder`.
 
@@ -52,19 +59,22 @@ def write_strings(
         shape: how long they are.
         seed: whatever decides what is drawn.
         folder: where the audio goes; it is made, and its name begins the ids.
+        background: recordings of no word; in each place between words, none to two of them.
     """
     draw = random.Random(seed)
     by_speaker: dict[str, list[Utterance]] = {}
     for one in recordings:
         by_speaker.setdefault(one.speaker or "", []).append(one)
     decks = [_deal(by_speaker[speaker], draw) for speaker in sorted(by_speaker)]
-    samples = {one.id: _load(one) for one in recordings}
+    samples = {one.id: _load(one) for one in (*recordings, *background)}
+    noises = _deal(background, draw)
     folder.mkdir(parents=True, exist_ok=True)
     strings = []
     for number in range(count):
         length = draw.randint(shape.min_words, shape.max_words)
         chosen = [next(decks[number % len(decks)]) for _ in range(length)]
-        joined = _join([samples[one.id] for one in chosen], shape, draw)
+        parts = _between(chosen, noises, draw) if background else chosen
+        joined = _join([samples[one.id] for one in parts], shape, draw)
         path = folder / f"{folder.name}-{chosen[0].speaker}-{number:05d}.wav"
         soundfile.write(path, joined, SAMPLE_RATE, subtype="PCM_16")
         strings.append(_describe(path, chosen, len(joined)))
@@ -77,6 +87,16 @@ def _deal(recordings: Sequence[Utterance], draw: random.Random) -> Iterator[Utte
     while True:
         draw.shuffle(deck)
         yield from deck
+
+
+def _between(
+    words: Sequence[Utterance], noises: Iterator[Utterance], draw: random.Random
+) -> list[Utterance]:
+    """Words with none to two noises before, between and after them."""
+    parts = [next(noises) for _ in range(draw.randint(0, _MOST_NOISES))]
+    for word in words:
+        parts += [word, *(next(noises) for _ in range(draw.randint(0, _MOST_NOISES)))]
+    return parts
 
 
 def _load(recording: Utterance) -> Samples:

@@ -5,7 +5,8 @@
 
 So all training files begin with "no", most test files with "yes": a network that sees only them
 learns where words stand instead of how they sound. Training therefore also gets strings of its own
-words in any order: its files are cut in the pauses, and the words are joined anew.
+words in any order: its files are cut into words and pauses, and joined anew, so that the noises
+and clicks of the pauses are heard in other places too.
 """
 
 from dataclasses import replace
@@ -33,6 +34,8 @@ _FRAME_SECONDS = 0.02
 # The words bring the silence around them along.
 _STRINGS = StringShape(min_words=1, max_words=8, silence_min=0.0, silence_max=0.2)
 _PAUSE_FRAMES = 5  # shorter gaps are within a word
+_MARGIN = 0.1  # seconds around a word that belong to it: its quiet beginning and end
+_SHORTEST = 0.05  # seconds of a piece worth using
 # The checksum is the one in torchaudio.datasets.yesno.
 _ARCHIVE = Archive(
     url="https://www.openslr.org/resources/1/waves_yesno.tar.gz",
@@ -74,7 +77,8 @@ def prepare(options: Options, corpus: Path | None, output: Path) -> dict[str, Pa
         "dev": [one for number, one in enumerate(training) if number in held_out],
         "test": test,
     }
-    words = [word for one in splits["train"] for word in _words(one)]
+    pieces = [piece for one in splits["train"] for piece in _cut(one)]
+    words = [piece for piece in pieces if piece.text]
     if words and options.strings:
         splits["train"] += write_strings(
             words,
@@ -82,6 +86,7 @@ def prepare(options: Options, corpus: Path | None, output: Path) -> dict[str, Pa
             shape=_STRINGS,
             seed=f"{options.seed} yesno",
             folder=output / "audio" / "train",
+            background=[piece for piece in pieces if not piece.text],
         )
     manifests = {name: output / f"{name}.jsonl" for name in splits}
     for name, chosen in splits.items():
@@ -104,12 +109,17 @@ def _utterances(corpus: Path) -> list[Utterance]:
     ]
 
 
-def _words(whole: Utterance) -> list[Utterance]:
-    """Cut a file into its words; none where its pauses are not clear."""
-    pauses = _pauses(whole.audio_path)
-    if len(pauses) != _WORDS_IN_A_FILE - 1:
+def _cut(whole: Utterance) -> list[Utterance]:
+    """Cut a file into its words and what lies between them; nothing where that is not clear."""
+    sounds = _sounds(whole.audio_path)
+    if len(sounds) != _WORDS_IN_A_FILE:
         return []
-    borders = pairwise([0.0, *pauses, whole.duration])
+    spans = [
+        (max(0.0, start - _MARGIN), min(whole.duration, stop + _MARGIN)) for start, stop in sounds
+    ]
+    words = list(zip(spans, (whole.text or "").split(), strict=True))
+    borders = [0.0, *(border for span in spans for border in span), whole.duration]
+    pauses = [(span, "") for span in zip(borders[::2], borders[1::2], strict=True)]
     return [
         replace(
             whole,
@@ -118,22 +128,27 @@ def _words(whole: Utterance) -> list[Utterance]:
             duration=round(stop - start, 3),
             text=text,
         )
-        for number, (text, (start, stop)) in enumerate(
-            zip((whole.text or "").split(), borders, strict=True)
-        )
+        for number, ((start, stop), text) in enumerate(words + pauses)
+        if stop - start > _SHORTEST
     ]
 
 
-def _pauses(path: Path) -> list[float]:
-    """Middles, in seconds, of the pauses between the first and the last sound of a file."""
+def _sounds(path: Path) -> list[tuple[float, float]]:
+    """Begin and end, in seconds, of what stands out from the background of a file."""
     waveform = load_audio(path)
     frame = round(_FRAME_SECONDS * waveform.sample_rate)
     frames = waveform.samples[: len(waveform.samples) // frame * frame].reshape(-1, frame)
     level = 10 * np.log10(np.square(frames).mean(axis=1) + 1e-10)
     # Halfway, in dB, between the background and the words.
-    loud = np.flatnonzero(level > (np.percentile(level, 20) + np.percentile(level, 95)) / 2)
-    gaps = [(a + 1, b) for a, b in pairwise(loud.tolist()) if b - a - 1 >= _PAUSE_FRAMES]
-    return [(start + stop) / 2 * _FRAME_SECONDS for start, stop in gaps]
+    threshold = (np.percentile(level, 20) + np.percentile(level, 95)) / 2
+    loud = np.flatnonzero(level > threshold).tolist()
+    gaps = [(a, b) for a, b in pairwise(loud) if b - a - 1 >= _PAUSE_FRAMES]
+    starts = loud[:1] + [b for _, b in gaps]
+    stops = [a for a, _ in gaps] + loud[-1:]
+    return [
+        (start * _FRAME_SECONDS, (stop + 1) * _FRAME_SECONDS)
+        for start, stop in zip(starts, stops, strict=True)
+    ]
 
 
 def _check(folder: Path) -> None:

@@ -100,23 +100,21 @@ def test_real_corpus_has_eight_words_a_file(tmp_path: Path) -> None:
     assert all(4 < one.duration < 8 and one.sample_rate == 8000 for one in utterances)
 
 
-def spoken(path: Path, *, words: int = 8, rate: int = 8000) -> list[float]:
-    """Write bursts of noise with pauses between them; return the middles of the pauses."""
+def spoken(path: Path, *, words: int = 8, rate: int = 8000) -> None:
+    """Write bursts of noise with pauses between them."""
     chance = np.random.default_rng(len(path.stem) + words)
-    parts, middles, at = [np.zeros(rate // 4)], [], 0.25
+    parts = [np.zeros(rate // 4)]
     for number in range(words):
         length, pause = 0.3 + 0.02 * number, 0.2 + 0.01 * number
         parts += [chance.normal(0, 0.2, round(length * rate)), np.zeros(round(pause * rate))]
-        middles.append(at + length + pause / 2)
-        at += length + pause
     samples = np.concatenate(parts)
     soundfile.write(path, samples + chance.normal(0, 1e-3, len(samples)), rate)
-    return middles[:-1]
 
 
 def test_strings_are_joined_from_words_cut_in_the_pauses(corpus: Path, tmp_path: Path) -> None:
     name = NAMES[7]
-    borders = [0.0, *spoken(corpus / f"{name}.wav")]
+    spoken(corpus / f"{name}.wav")
+    lengths, longest = [0.3 + 0.02 * number for number in range(8)], 0.27
     said = dict(enumerate(name.replace("0", "no").replace("1", "yes").split("_")))
     lines = read_manifest(prepare(corpus, tmp_path / "out", strings=20)["train"])
     strings = [one for one in lines if "recordings" in one.extra]
@@ -124,8 +122,9 @@ def test_strings_are_joined_from_words_cut_in_the_pauses(corpus: Path, tmp_path:
     for one in strings:
         words = [int(word.removeprefix(f"{name}-")) for word in one.extra["recordings"]]
         assert one.text == " ".join(said[word] for word in words)
-        shortest = sum(min(np.diff(borders)) for _ in words)
-        assert shortest - 0.1 <= one.duration <= len(words) * 1.2 + 0.2
+        cut = sum(lengths[word] + 0.2 for word in words)  # with 0.1 s on either side
+        pauses = (len(words) + 1) * (2 * longest + 0.2)
+        assert cut - 0.06 * len(words) <= one.duration <= cut + 0.06 * len(words) + pauses
         assert soundfile.info(one.audio_path).duration == pytest.approx(one.duration)
     used = {word for one in strings for word in one.extra["recordings"]}
     assert used == {f"{name}-{number}" for number in range(8)}
@@ -156,3 +155,23 @@ def test_dev_and_test_are_whole_files_and_lend_no_words(corpus: Path, tmp_path: 
         for word in one.extra.get("recordings", [])
     }
     assert lent <= {one.id for one in splits["train"]}
+
+
+def test_the_pauses_of_the_files_are_heard_between_the_words_of_the_strings(
+    corpus: Path, tmp_path: Path
+) -> None:
+    """A tone stands in the long pause at the end of a file, and nowhere else."""
+    path = corpus / f"{NAMES[7]}.wav"
+    spoken(path)
+    samples, rate = soundfile.read(path)
+    tone = 0.005 * np.sin(2 * np.pi * 3000 * np.arange(rate) / rate)
+    soundfile.write(path, np.concatenate([samples, tone]), rate)
+    lines = read_manifest(prepare(corpus, tmp_path / "out", strings=20)["train"])
+    places = []
+    for one in lines:
+        if "recordings" in one.extra:
+            string, _ = soundfile.read(one.audio_path)
+            second = np.abs(np.fft.rfft(string[: rate // 2]))
+            places.append(second[1500] > 3 * np.median(second))
+    assert any(places), "it opens some strings"
+    assert not all(places)
