@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from asr.batching import BatchSettings, plan_batches, refuse_too_long
+from asr.batching import BatchSettings, padding_share, plan_batches, refuse_too_long
 from asr.errors import ConfigError
 
 
@@ -111,3 +111,10 @@ def test_no_utterances_make_no_batches() -> None:
 def test_settings_out_of_range_are_named(key: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"r\.yaml: training\.batch: key '{key}'"):
         BatchSettings.parse({key: value}, "r.yaml: training.batch")
+
+
+def test_the_padding_share_counts_the_frames_that_are_nobodys() -> None:
+    frames = [10, 8, 3, 7]
+    # Two batches of 2 x 10 and 2 x 7 frames, of which 28 are utterances'.
+    assert padding_share(frames, [[0, 1], [3, 2]]) == pytest.approx(1 - 28 / 34)
+    assert padding_share(frames, [[0], [1], [2], [3]]) == 0.0

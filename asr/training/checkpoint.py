@@ -1,5 +1,6 @@
 """Checkpoints: all that a killed training needs to go on, written whole or not at all."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from asr.errors import ModelError, one_line
 from asr.files import whole_file
+from asr.training.measurements import EpochSums
 
 _CHECKPOINT = "checkpoint.pt"
 
@@ -27,6 +29,13 @@ class Progress:
     token_sum: int = 0  # target tokens, over the epoch at hand
     seconds: float = 0.0  # spent training, over all runs
     kept: list[dict[str, Any]] = field(default_factory=list)  # the best epochs: number, dev rates
+    bad_steps: int = 0  # left out in a row, since their gradient was not finite
+    sums: EpochSums = field(default_factory=EpochSums)  # of what else is measured, of that epoch
+
+    @property
+    def loss(self) -> float:
+        """Nats a target token, over the epoch at hand; NaN where no step has been taken."""
+        return self.loss_sum / self.token_sum if self.token_sum else math.nan
 
 
 def save_checkpoint(
@@ -65,7 +74,7 @@ def load_checkpoint(
     try:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        return Progress(**state["progress"])
+        return _progress(state["progress"])
     except Exception as error:
         raise ModelError(
             f"{path}: not a checkpoint of this training ({one_line(error)}); "
@@ -118,6 +127,11 @@ def average_epochs(folder: Path) -> dict[str, Tensor]:
         for name, tensor in _read_weights(path).items():
             total[name] = total.get(name, torch.zeros_like(tensor)) + tensor / len(paths)
     return total
+
+
+def _progress(kept: dict[str, Any]) -> Progress:
+    # A checkpoint of an earlier version has no sums.
+    return Progress(**kept | {"sums": EpochSums(**kept.get("sums", {}))})
 
 
 def _epoch_path(folder: Path, epoch: int) -> Path:

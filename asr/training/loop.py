@@ -13,15 +13,16 @@ from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from asr.batching import BatchSettings, plan_batches, refuse_too_long
+from asr.batching import BatchSettings, padding_share, plan_batches, refuse_too_long
 from asr.dataset import SpeechDataset, collate
 from asr.encoder.encoder import Encoder
 from asr.errors import ModelError
 from asr.settings import Settings
 from asr.text import Normalizer
 from asr.tokens import TokenTable
+from asr.training.bad_steps import blame
 from asr.training.checkpoint import (
     Progress,
     drop_epochs_except,
@@ -33,12 +34,12 @@ from asr.training.checkpoint import (
 from asr.training.distributed import World, join_world
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loss import ctc_losses, refuse_infeasible
+from asr.training.measurements import EpochSums, GradientGauge
 from asr.training.optimizer import OptimizerSettings, build_optimizer, learning_rate
 from asr.training.precision import Precision, uses_bfloat16
 from asr.training.reporting import Reporter, best_first
 from asr.training.signals import stop_requests
-
-_MOST_BAD_STEPS = 10  # in a row, before training is called diverged
+from asr.training.watch import Watch, run_settings
 
 
 class TrainingSettings(Settings):
@@ -51,6 +52,8 @@ class TrainingSettings(Settings):
     keep: int = Field(default=3, ge=1)  # best epochs, whose weights are averaged at the end
     cache_gib: float = Field(default=2.0, ge=0)  # of features in memory, in each process
     checkpoint_minutes: float = Field(default=5.0, gt=0)
+    max_bad_steps: int = Field(default=10, ge=1)  # in a row, before training is called diverged
+    tensorboard: bool = False  # whether to write events for it, too
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,12 @@ def train(
 ) -> None:
     """Train an encoder, or go on where a checkpoint in `folder` says.
 
-    Leaves `epoch-*.safetensors` of the best epochs and `metrics.jsonl` in the folder.
+    Leaves `epoch-*.safetensors` of the best epochs, `metrics.jsonl` and `training.html` in the
+    folder.
 
     Raises:
-        ConfigError: a training utterance is longer than a batch may be.
+        ConfigError: a training utterance is longer than a batch may be, or TensorBoard is asked
+            for and not installed.
         DataError: a training target does not fit into its frames.
         ModelError: training diverged, the checkpoint there is of another model, or not all
             processes see it.
@@ -129,10 +134,16 @@ class _Run:
             remove_leftovers(folder)
         self._half = uses_bfloat16(settings.precision, self._device)
         self._model = world.parallel(encoder)
+        self._gauge = GradientGauge(encoder, settings.optimizer.clip_norm)
+        done = self.progress.epoch
+        shown = run_settings(encoder, settings, train=data.train, seed=seed, world=world)
         self.reporter = Reporter(
-            folder, settings.epochs, epochs_done=self.progress.epoch, quiet=not world.writes
+            folder,
+            settings.epochs,
+            epochs_done=done,
+            quiet=not world.writes,
+            watch=Watch(folder, shown, epochs_done=done) if world.writes else None,
         )
-        self._bad_steps = 0
         self._drop_others()
         self._saved = self._clock = time.monotonic()
 
@@ -144,11 +155,12 @@ class _Run:
         # since a checkpoint may come from another number of processes.
         for start in range(progress.batches_in_epoch, len(batches), size):
             done = progress.epoch + start / len(batches)
-            self._step(batches[start : start + size], done / self._settings.epochs)
+            with progress.sums.timed("step_seconds"):
+                self._step(batches[start : start + size], done / self._settings.epochs)
             progress.step += 1
             progress.batches_in_epoch = min(start + size, len(batches))
-            loss = progress.loss_sum / max(1, progress.token_sum)
-            self.reporter.step(progress.epoch + progress.batches_in_epoch / len(batches), loss)
+            share = progress.batches_in_epoch / len(batches)
+            self.reporter.step(progress.epoch + share, progress.loss)
             self._save_or_stop(stop)
         self._finish_epoch()
 
@@ -156,7 +168,9 @@ class _Run:
         """Batches of an epoch, for all processes together."""
         train = self._data.train
         frames = [train.frames(index, epoch) for index in range(len(train))]
-        return plan_batches(frames, self._settings.batch, seed=self._seed, epoch=epoch)
+        batches = plan_batches(frames, self._settings.batch, seed=self._seed, epoch=epoch)
+        self._padding = padding_share(frames, batches)
+        return batches
 
     def _step(self, batches: list[list[int]], done: float) -> None:
         """One optimiser step, in the share `done` of the whole training."""
@@ -171,13 +185,10 @@ class _Run:
         self._optimizer.zero_grad(set_to_none=True)
         # The engine averages gradients over processes; the mean is over all their tokens.
         torch.autograd.backward(loss * size / tokens_of_all)
-        norm = nn.utils.clip_grad_norm_(
-            self._encoder.parameters(), self._settings.optimizer.clip_norm
-        )
-        if not bool(norm.isfinite()):
+        if not self._gauge.clip(self.progress.sums):
             self._skip(losses.detach(), names)
             return
-        self._bad_steps = 0
+        self.progress.bad_steps = 0
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._settings.optimizer, done)
         self._optimizer.step()
@@ -186,7 +197,8 @@ class _Run:
 
     def _losses(self, indices: list[int]) -> tuple[Tensor, float, tuple[str, ...]]:
         """Losses (B,), number of target tokens and ids of a batch."""
-        batch = collate([self._data.train.example(i, self.progress.epoch) for i in indices])
+        with self.progress.sums.timed("wait_seconds"):
+            batch = collate([self._data.train.example(i, self.progress.epoch) for i in indices])
         self._model.train()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             emissions = self._model(
@@ -196,19 +208,17 @@ class _Run:
 
     def _skip(self, losses: Tensor, names: tuple[str, ...]) -> None:
         """Leave out a step whose gradient is not finite, and say of which utterances."""
-        finite = losses.isfinite().tolist()
-        bad = self._world.gather(
-            [name for name, good in zip(names, finite, strict=True) if not good]
+        progress, most = self.progress, self._settings.max_bad_steps
+        infinite, words = blame(
+            losses, names, dataset=self._data.train, epoch=progress.epoch, world=self._world
         )
-        self.reporter.say(
-            f"step {self.progress.step}: gradient not finite, step left out "
-            f"(utterances with infinite loss: {', '.join(dict.fromkeys(bad)) or 'none'})"
-        )
-        self._bad_steps += 1
-        if self._bad_steps >= _MOST_BAD_STEPS:
+        self.reporter.say(f"step {progress.step}: gradient not finite, step left out ({words})")
+        progress.sums.skip(infinite)
+        progress.bad_steps += 1
+        if progress.bad_steps >= most:
             raise ModelError(
-                f"training diverged: {_MOST_BAD_STEPS} steps in a row without a finite gradient; "
-                "lower training.optimizer.learning_rate or clip_norm"
+                f"training diverged: {most} steps in a row (training.max_bad_steps) without a "
+                "finite gradient; lower training.optimizer.learning_rate or clip_norm"
             )
 
     def _save_or_stop(self, stop: Callable[[], bool]) -> None:
@@ -243,6 +253,7 @@ class _Run:
         record = self._record(evaluation, started - self._clock + seconds_before)
         self._keep_best(record)
         progress.batches_in_epoch, progress.loss_sum, progress.token_sum = 0, 0.0, 0
+        progress.sums = EpochSums()
         self.reporter.epoch(record)
         self._save()
         self._drop_others()
@@ -256,16 +267,13 @@ class _Run:
         return {
             "epoch": progress.epoch,
             "step": progress.step,
-            "loss": progress.loss_sum / max(1, progress.token_sum),
-            "dev_loss": evaluation.loss,
-            "dev_wer": evaluation.words.rate,
-            "dev_cer": evaluation.characters.rate,
-            "blank_share": evaluation.blank_share,
+            "loss": progress.loss,
+            **evaluation.record(),
             "learning_rate": learning_rate(self._settings.optimizer, done),
             "seconds": round(seconds, 1),
             "speed": audio * epochs_per_second,
-            "reference": evaluation.example[0],
-            "hypothesis": evaluation.example[1],
+            "padding_share": self._padding,
+            **progress.sums.record(audio),
         }
 
     def _keep_best(self, record: dict[str, Any]) -> None:

@@ -40,6 +40,9 @@ def test_a_checkpoint_gives_back_weights_optimizer_and_progress(tmp_path: Path) 
     model, optimizer = make_model(1)
     kept = [{"epoch": 2, "dev_wer": 0.5, "dev_cer": 0.25}]
     progress = Progress(3, 7, 31, loss_sum=0.1 + 0.2, token_sum=12, seconds=4.5, kept=kept)
+    progress.bad_steps = 2
+    progress.sums.take({"all": 0.1 + 0.2, "head": 0.3}, clip_norm=0.25)
+    progress.sums.skip(["utt-001"])
     save_checkpoint(tmp_path, progress, model, optimizer)
     other, other_optimizer = make_model(2)
     assert load_checkpoint(tmp_path, other, other_optimizer) == progress
@@ -49,6 +52,15 @@ def test_a_checkpoint_gives_back_weights_optimizer_and_progress(tmp_path: Path) 
         assert {key: value.tolist() for key, value in state.items()} == {
             key: value.tolist() for key, value in theirs[number].items()
         }
+
+
+def test_a_checkpoint_of_before_there_were_sums_goes_on_with_none(tmp_path: Path) -> None:
+    model, optimizer = make_model(1)
+    save_checkpoint(tmp_path, Progress(step=5), model, optimizer)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del state["progress"]["sums"], state["progress"]["bad_steps"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    assert load_checkpoint(tmp_path, model, optimizer) == Progress(step=5)
 
 
 def test_a_folder_without_checkpoint_gives_none(tmp_path: Path) -> None:
