@@ -96,7 +96,7 @@ def _all_blank(records: Sequence[Record]) -> Finding | None:
     if len(last) < _PLATEAU_EPOCHS or not all(_is_blank(record) for record in last):
         return None
     before, now, step = last[0]["loss"], last[-1]["loss"], last[-1]["step"]
-    if not now > (1 - _PLATEAU_FALL) * before:
+    if not (1 - _PLATEAU_FALL) * before < now < (1 + _RISE_SHARE) * before:
         return None
     judged = (
         f"After {step} steps that is still usual."

@@ -1,77 +1,54 @@
-"""The curves of a training, as SVG without colours of its own: the page that shows it has them."""
+"""Which curves of a training are shown, and how to read them."""
 
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from asr.training.measurements import ALL
+from asr.training.plot import COLOURS, Chart, Curve
 
 Record = dict[str, Any]
 
-COLOURS = 6  # that the page defines: --c0 to --c5
-_TEXT, _GRID = "#fe0001", "#fe0002"  # stand for the page's colours
-_MARKED_EPOCHS = 12  # so few points are marked, that a single one is seen
-_LOG_RATIO = 30.0  # a curve that falls by more than this is drawn on a logarithmic scale
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One quantity over the epochs."""
-
-    label: str
-    values: tuple[float, ...]  # NaN: not known
-    colour: int = 0  # 0 to COLOURS - 1
-    dashed: bool = False
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Some curves over one axis."""
-
-    title: str
-    note: str  # how to read it
-    epochs: tuple[int, ...]
-    curves: tuple[Curve, ...]
-    percent: bool = False
-    logarithmic: bool = False
-    level: float | None = None  # a line to compare with
-
-    @property
-    def known(self) -> bool:
-        """Whether there is anything to draw."""
-        return any(math.isfinite(value) for curve in self.curves for value in curve.values)
+_LOG_RATIO = 30.0  # a loss that falls by more than this is drawn on a logarithmic scale
 
 
 def charts(records: Sequence[Record], *, clip_norm: float) -> list[Chart]:
     """The charts of a training; those of which the records know nothing are left out."""
-    epochs = tuple(record["epoch"] for record in records)
+    found = [*_results(records), *_gradients(records, clip_norm), *_emissions(records)]
+    return [chart for chart in [*found, *_costs(records)] if chart.known]
 
-    def curve(label: str, key: str, colour: int = 0) -> Curve:
-        return Curve(label, tuple(float(r.get(key, math.nan)) for r in records), colour)
 
-    def chart(title: str, note: str, *curves: Curve, **more: Any) -> Chart:
-        return Chart(title, note, epochs, curves, **more)
-
-    losses = (curve("training", "loss"), curve("dev", "dev_loss", 1))
-    found = [
-        chart(
+def _results(records: Sequence[Record]) -> list[Chart]:
+    losses = (_curve(records, "training", "loss"), _curve(records, "dev", "dev_loss", 1))
+    return [
+        _chart(
+            records,
             "Loss",
             "nats per target token; dropout and augmentation make training the harder one",
             *losses,
             logarithmic=_spans_much(losses),
         ),
-        chart(
+        _chart(
+            records,
             "Error rates on dev",
             "greedy decoding, without a language model",
-            curve("WER", "dev_wer"),
-            curve("CER", "dev_cer", 1),
+            _curve(records, "WER", "dev_wer"),
+            _curve(records, "CER", "dev_cer", 1),
             percent=True,
         ),
-        chart("Learning rate", "at the end of the epoch", curve("rate", "learning_rate")),
-        chart(
+        _chart(
+            records,
+            "Learning rate",
+            "at the end of the epoch",
+            _curve(records, "rate", "learning_rate"),
+        ),
+    ]
+
+
+def _gradients(records: Sequence[Record], clip_norm: float) -> list[Chart]:
+    found = [
+        _chart(
+            records,
             "Gradient norm",
             f"before clipping, over the epoch's steps; the line is clip_norm, {clip_norm:g}",
             _norms(records, "mean", ALL, "mean"),
@@ -79,132 +56,74 @@ def charts(records: Sequence[Record], *, clip_norm: float) -> list[Chart]:
             logarithmic=True,
             level=clip_norm,
         ),
-        chart(
+        _chart(
+            records,
             "Gradient norm by layer",
             "mean over the epoch's steps; dashed: the direction that reads backwards",
             *_layers(records),
             logarithmic=True,
         ),
-        chart(
-            "Blanks on dev",
-            "share of the frames whose best token is the blank; near 100 % nothing is recognised",
-            curve("blanks", "blank_share"),
-            percent=True,
-        ),
-        chart(
-            "Emitted / target tokens on dev",
-            "above the line too much is put out, below it too little",
-            curve("ratio", "emitted_ratio"),
-            level=1.0,
-        ),
-        chart(
-            "Lost time",
-            "share of frames that only pad a batch, share of time that waits for the next batch",
-            curve("padding", "padding_share"),
-            curve("waiting for data", "data_wait", 1),
-            percent=True,
-        ),
-        chart("Throughput", "seconds of speech per second of training", curve("", "throughput")),
-        chart(
+        _chart(
+            records,
             "Clipped steps",
             "share of the steps whose gradient was longer than clip_norm",
-            curve("clipped", "clipped_share"),
+            _curve(records, "clipped", "clipped_share"),
             percent=True,
         ),
-        chart(
-            "Steps left out",
-            "their gradient was not finite; the loss is that of the other steps",
-            curve("steps", "skipped_steps"),
+    ]
+    if any(record.get("skipped_steps") for record in records):
+        note = "their gradient was not finite; the loss is that of the other steps"
+        curve = _curve(records, "steps", "skipped_steps")
+        found.append(_chart(records, "Steps left out", note, curve))
+    return found
+
+
+def _emissions(records: Sequence[Record]) -> list[Chart]:
+    return [
+        _chart(
+            records,
+            "Blanks on dev",
+            "share of the frames whose best token is the blank; near 100 % nothing is recognised",
+            _curve(records, "blanks", "blank_share"),
+            percent=True,
+        ),
+        _chart(
+            records,
+            "Emitted / target tokens on dev",
+            "above the line too much is put out, below it too little",
+            _curve(records, "ratio", "emitted_ratio"),
+            level=1.0,
         ),
     ]
-    return [one for one in found if one.known]
 
 
-def draw(chart: Chart) -> str:
-    """A chart as an SVG element that takes its colours from CSS variables and fills its place."""
-    # Here and not above: matplotlib takes a second, and only the process that draws needs it.
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    out = StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": chart.title, "font.size": 9}):
-        figure = Figure(figsize=(5.2, 2.3))
-        FigureCanvasSVG(figure)
-        figure.subplots_adjust(left=0.1, right=0.98, bottom=0.11, top=0.96)
-        _plot(figure.add_subplot(), chart)
-        figure.savefig(out, format="svg", transparent=True, metadata=_NO_METADATA)
-    return _for_the_page(out.getvalue(), chart)
-
-
-def colour_of(curve: Curve) -> str:
-    """The CSS colour of a curve."""
-    return f"var(--c{curve.colour})"
+def _costs(records: Sequence[Record]) -> list[Chart]:
+    return [
+        _chart(
+            records,
+            "Padding and waiting",
+            "share of frames that only pad a batch, share of time that waits for the next batch",
+            _curve(records, "padding", "padding_share"),
+            _curve(records, "waiting for data", "data_wait", 1),
+            percent=True,
+        ),
+        _chart(
+            records,
+            "Throughput",
+            "seconds of speech per second of training",
+            _curve(records, "throughput", "throughput"),
+        ),
+    ]
 
 
-_NO_METADATA = {key: None for key in ("Creator", "Date", "Format", "Type")}
+def _chart(
+    records: Sequence[Record], title: str, note: str, *curves: Curve, **options: Any
+) -> Chart:
+    return Chart(title, note, tuple(record["epoch"] for record in records), curves, **options)
 
 
-def _plot(axes: Any, chart: Chart) -> None:
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
-
-    if chart.logarithmic:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_locator(NullLocator())
-    for curve in chart.curves:
-        values = [_drawable(value, chart.logarithmic) for value in curve.values]
-        axes.plot(
-            chart.epochs,
-            values,
-            color=_stand_in(curve.colour),
-            linestyle=(0, (4, 2)) if curve.dashed else "-",
-            marker="o" if len(values) <= _MARKED_EPOCHS else "",
-            markersize=3,
-            linewidth=1.6,
-            clip_on=False,
-        )
-    if chart.level is not None:
-        axes.axhline(chart.level, color=_TEXT, linewidth=0.8, linestyle=(0, (1, 2)))
-    if not chart.logarithmic:
-        axes.set_ylim(bottom=0)
-    if chart.percent:
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlim(chart.epochs[0] - 0.5, chart.epochs[-1] + 0.5)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(which="both", length=0, labelcolor=_TEXT)
-    axes.spines[:].set_visible(False)
-
-
-def _for_the_page(svg: str, chart: Chart) -> str:
-    svg = svg[svg.index("<svg") :]
-    opening = re.search(r'viewBox="([^"]*)"', svg)
-    assert opening, "matplotlib writes a viewBox"
-    inside = svg[svg.index(">") + 1 :]
-    inside = re.sub(r"<style.*?</style>|<!--.*?-->", "", inside, flags=re.DOTALL)
-    inside = re.sub(r" font-family: [^;\"]*;", "", inside)  # the page's own
-    inside = inside.replace("xlink:href", "href")  # a page knows no XML namespaces
-    # Of its many ids only those of markers and clips are used; the others are the same in each chart.
-    used = set(re.findall(r"#([mp][0-9a-f]{10})", inside))
-    inside = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", inside)
-    for colour in range(COLOURS):
-        inside = inside.replace(_stand_in(colour), f"var(--c{colour})")
-    inside = inside.replace(_TEXT, "var(--dim)").replace(_GRID, "var(--line)")
-    label = chart.title.replace("/", "per")
-    return f'<svg viewBox="{opening[1]}" role="img" aria-label="{label} by epoch">{inside}'
-
-
-def _stand_in(colour: int) -> str:
-    """A colour that nothing else has, to be put in for one of the page's."""
-    return f"#fe01{colour:02x}"
-
-
-def _drawable(value: float, logarithmic: bool) -> float:
-    fits = math.isfinite(value) and (value > 0 or not logarithmic)
-    return value if fits else math.nan
+def _curve(records: Sequence[Record], label: str, key: str, colour: int = 0) -> Curve:
+    return Curve(label, tuple(float(record.get(key, math.nan)) for record in records), colour)
 
 
 def _spans_much(curves: Sequence[Curve]) -> bool:

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from asr.files import write_text
 from asr.training.advice import Episode
-from asr.training.charts import Record, charts, colour_of, draw
+from asr.training.charts import Record, charts
+from asr.training.plot import draw
 
 PAGE = "training.html"
 _TEMPLATE = "page.html"
@@ -49,14 +50,13 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["colour"] = colour_of
     drawn = charts(records, clip_norm=flat["training.optimizer.clip_norm"])
     page = environment.get_template(_TEMPLATE).render(
         now=records[-1],
         epochs=flat["training.epochs"],
         facts=_facts(records, flat["training.epochs"]),
         episodes=sorted(episodes, key=lambda one: (-one.last, -one.first)),
-        # Drawn by us from numbers and our own titles: the one part that is not to be escaped.
+        # Markup of our own; `draw` has escaped what is not.
         charts=[(chart, Markup(draw(chart))) for chart in drawn],
         samples=sample_histories(records),
         settings=flat,

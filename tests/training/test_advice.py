@@ -73,6 +73,7 @@ class TestAllBlank:
         [
             ([2.9, 2.9], [1.0, 1.0]),  # two epochs are nothing unusual
             ([5.1, 2.9, 2.5], [1.0, 1.0, 1.0]),  # the loss falls
+            ([2.5, math.nan, math.nan], [1.0, 1.0, 1.0]),
             ([2.9, 2.9, 2.9], [1.0, 1.0, 0.9]),  # letters have come
             ([2.9, 2.9, 2.9], [0.9, 1.0, 1.0]),
         ],
@@ -96,6 +97,9 @@ class TestUnstable:
         assert (finding.kind, words in finding.what) == ("unstable", True)
         assert "learning rate 0.001" in finding.what
         assert "training.optimizer.learning_rate" in finding.change
+
+    def test_it_is_not_called_a_plateau_as_well(self) -> None:
+        assert only(records(loss=[2.5, 2.6, 200.0], blank_share=[1.0] * 3)).kind == "unstable"
 
     @pytest.mark.parametrize("loss", [[2.0, 1.0, 1.15], [0.2, 0.05, 0.14], [1.0, 0.5, math.nan]])
     def test_small_rises_are_chance(self, loss: list[float]) -> None:

@@ -2,8 +2,6 @@
 
 import math
 import re
-import subprocess
-import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,8 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from asr.training.advice import Episode, Finding
-from asr.training.charts import COLOURS, charts, draw
+from asr.training.charts import charts
 from asr.training.page import sample_histories, write_page
+from asr.training.plot import COLOURS, draw
 
 Record = dict[str, Any]
 SETTINGS: dict[str, Any] = {
@@ -93,34 +92,25 @@ def test_the_page_is_whole_and_fetches_nothing(tmp_path: Path) -> None:
     text = page_of(tmp_path, [record(epoch) for epoch in range(1, 41)])
     page = Page(text)
     assert not {"link", "img", "iframe", "object", "script", "image"} & set(page.tags)
-    assert not {"src", "srcset", "onload"} & {name for name, _ in page.attributes}
-    assert all(str(value).startswith("#") for name, value in page.attributes if name == "href")
-    assert not re.search(r"https?:|@import|url\((?!#)", text)
+    assert not {"src", "href", "srcset"} & {name for name, _ in page.attributes}
+    assert not re.search(r"https?:|@import|url\(", text)
     assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in page.attributes
-    assert len(text) < 300_000
+    assert len(text) < 100_000
 
 
 def test_every_chart_is_well_formed_and_has_only_the_pages_colours(tmp_path: Path) -> None:
-    found = charts([record(1), record(2)], clip_norm=5.0)
+    found = charts([record(1), record(2, skipped_steps=1)], clip_norm=5.0)
+    assert "Steps left out" not in [chart.title for chart in charts([record(1)], clip_norm=5.0)]
     titles = [chart.title for chart in found]
     assert len(set(titles)) == 11
     for chart in found:
         root = ElementTree.fromstring(draw(chart))
         assert root.attrib["role"] == "img"
-        assert not re.findall(r"#[0-9a-fA-F]{6}\b", draw(chart)), chart.title
+        assert "#" not in draw(chart), chart.title
     used = re.findall(r"var\(--(c\d)\)", "".join(draw(chart) for chart in found))
     text = page_of(tmp_path, [record(1), record(2)])
     assert all(f"--{name}: #" in text for name in used)
     assert all(text.count(f"--c{number}: #") == 2 for number in range(COLOURS)), "light and dark"
-
-
-def test_ids_of_different_charts_do_not_meet(tmp_path: Path) -> None:
-    page = Page(page_of(tmp_path, [record(1), record(2)]))
-    ids = [value for name, value in page.attributes if name == "id"]
-    targets = {value for name, value in page.attributes if name == "href"}
-    assert len(ids) == len(set(ids))
-    assert targets <= {f"#{value}" for value in ids}
-    assert targets
 
 
 def test_what_was_said_is_shown_as_text(tmp_path: Path) -> None:
@@ -131,21 +121,6 @@ def test_what_was_said_is_shown_as_text(tmp_path: Path) -> None:
     page = Page(page_of(tmp_path, [broken], Episode(finding, 1, 1)))
     assert "script" not in page.tags
     assert page.text.count(EVIL) == 6
-
-
-def test_each_curve_is_drawn_in_its_place() -> None:
-    """The loss of a chart without a logarithm: heights are proportional to the values."""
-    (loss, *_) = charts(
-        [record(1, loss=4.0), record(2, loss=2.0), record(3, loss=1.0)], clip_norm=5
-    )
-    assert loss.title == "Loss"
-    found = re.search(r'd="M ([^"]*)" style="[^"]*var\(--c0\)', draw(loss))
-    assert found
-    points = [tuple(map(float, point.split()[-2:])) for point in found[1].split("L")]
-    assert len(points) == 3
-    heights = [y for _, y in points]
-    assert (heights[2] - heights[0]) / (heights[2] - heights[1]) == pytest.approx(3.0, rel=1e-3)
-    assert points[1][0] - points[0][0] == pytest.approx(points[2][0] - points[1][0], rel=1e-3)
 
 
 def test_layers_are_shown_in_order_one_colour_each_and_dashed_backwards() -> None:
@@ -201,26 +176,9 @@ def test_settings_and_the_best_epoch_are_told(tmp_path: Path) -> None:
     assert "training.optimizer.clip_norm5.0" in text
 
 
-def test_no_state_of_the_users_own_plots_is_touched(tmp_path: Path) -> None:
-    """matplotlib comes in only when something is drawn, and pyplot never."""
-    code = (
-        "import sys; from asr.training import page, loop; assert 'matplotlib' not in sys.modules\n"
-        "from asr.training.charts import Chart, Curve, draw\n"
-        "import matplotlib\n"
-        "def state():  # to read 'backend' would choose one\n"
-        "    return {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != 'backend'}\n"
-        "before = state()\n"
-        "draw(Chart('t', 'n', (1, 2), (Curve('c', (1.0, 2.0)),)))\n"
-        "assert state() == before and 'matplotlib.pyplot' not in sys.modules"
-    )
-    root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=root, check=True, timeout=240)
-
-
 def test_a_page_of_a_hundred_epochs_is_drawn_in_little_time(tmp_path: Path) -> None:
-    """About 0.3 s on a free core; the bound leaves room for a busy one."""
+    """A few hundredths of a second; the bound leaves room for a busy machine."""
     records = [record(epoch) for epoch in range(1, 101)]
-    page_of(tmp_path, records[:1])
     started = time.process_time()
     page_of(tmp_path, records)
-    assert time.process_time() - started < 3.0
+    assert time.process_time() - started < 0.5
