@@ -59,6 +59,13 @@ def _shuffle_steps(
     return [batch for step in [*steps, rest] for batch in step]
 
 
+def padding_share(frames: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+    """Share of the frames in batches that only fill an utterance up to the longest beside it."""
+    padded = sum(max(frames[index] for index in batch) * len(batch) for batch in batches)
+    filled = sum(frames[index] for batch in batches for index in batch)
+    return 1 - filled / max(1, padded)
+
+
 def refuse_too_long(frames: Mapping[str, int], settings: BatchSettings) -> None:
     """Refuse to train on utterances (id -> frames at the slowest speed) that exceed a batch.
 

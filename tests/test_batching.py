@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from asr.batching import BatchSettings, plan_batches, refuse_too_long
+from asr.batching import BatchSettings, padding_share, plan_batches, refuse_too_long
 from asr.errors import ConfigError
 
 
@@ -150,3 +150,10 @@ def test_the_batches_that_fill_no_step_come_last_and_are_not_always_the_longest(
     longest = [max(lengths[index] for batch in rest for index in batch) for rest in last]
     assert len(set(longest)) > 10
     assert min(longest) < 600 < max(longest)
+
+
+def test_the_padding_share_counts_the_frames_that_are_nobodys() -> None:
+    frames = [10, 8, 3, 7]
+    # Two batches of 2 x 10 and 2 x 7 frames, of which 28 are utterances'.
+    assert padding_share(frames, [[0, 1], [3, 2]]) == pytest.approx(1 - 28 / 34)
+    assert padding_share(frames, [[0], [1], [2], [3]]) == 0.0

@@ -1,5 +1,6 @@
 """`asr run RECIPE`: walk the stages of a recipe."""
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from asr.errors import ConfigError, Stopped
 
 if TYPE_CHECKING:
     from asr.recipe.plan import StageStatus
+    from asr.recipe.stage import Stage
 
 
 _Stage = Annotated[
@@ -79,11 +81,19 @@ def run(
         try:
             with hold_lock(folder):
                 dump_recipe(settings, folder)
-                run_stages(stages, folder, first=stage, last=stop_stage, force=force)
+                ran = run_stages(stages, folder, first=stage, last=stop_stage, force=force)
         except Stopped:
             raise typer.Exit from None
+        _point_to_curves([done for done in selected if done.name in ran], folder)
         if any(done.name == "score" for done in selected):
             print_results(folder)
+
+
+def _point_to_curves(ran: "Sequence[Stage]", folder: Path) -> None:
+    for done in ran:
+        page = folder / done.folder_name / "training.html"
+        if page.exists():
+            print(f"curves: {page}", file=sys.stderr)
 
 
 def _print_plan(statuses: "Sequence[StageStatus]") -> None:

@@ -23,7 +23,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         device: auto, cpu, cuda or mps.
     """
     settings = recipe.model_dump(mode="json")
-    data = recipe.corpus
+    data, training = recipe.corpus, settings["training"]
 
     def part(*keys: str) -> Mapping[str, Any]:
         return {key: settings[key] for key in keys}
@@ -66,7 +66,11 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             number=6,
             name="train",
             inputs=("prepare", "check", "tokens", "stats"),
-            settings=part("seed", "normalizer", "features", "augment", "encoder", "training"),
+            settings={
+                **part("seed", "normalizer", "features", "augment", "encoder"),
+                # Who watches a training does not change it.
+                "training": {key: training[key] for key in training if key != "tensorboard"},
+            },
             run=lambda output, folders: acoustic.train_encoder(recipe, folders, output, device),
             external=lambda: _fingerprint(recipe.augment.folders),
             resumable=True,

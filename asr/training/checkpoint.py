@@ -1,5 +1,6 @@
 """Checkpoints: all that a killed training needs to go on, written whole or not at all."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from asr.errors import ModelError, one_line
 from asr.files import whole_file
+from asr.training.measurements import EpochSums
 from asr.training.moving_average import MovingAverage
 
 _CHECKPOINT = "checkpoint.pt"
@@ -28,7 +30,14 @@ class Progress:
     loss_sum: float = 0.0  # nats, over the epoch at hand
     token_sum: int = 0  # target tokens, over the epoch at hand
     seconds: float = 0.0  # spent training, over all runs
+    bad_steps: int = 0  # left out in a row, since their gradient was not finite
     history: list[dict[str, Any]] = field(default_factory=list)  # epochs done: number, dev rates
+    sums: EpochSums = field(default_factory=EpochSums)  # of what else is measured, of that epoch
+
+    @property
+    def loss(self) -> float:
+        """Nats a target token, over the epoch at hand; NaN where no step has been taken."""
+        return self.loss_sum / self.token_sum if self.token_sum else math.nan
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,8 @@ def load_checkpoint(folder: Path, trained: Trained) -> Progress | None:
         ) from None
     try:
         trained.load(state)
-        return Progress(**state["progress"])
+        kept = state["progress"]
+        return Progress(**kept | {"sums": EpochSums(**kept["sums"])})
     except Exception as error:
         raise ModelError(
             f"{path}: not a checkpoint of this training ({one_line(error)}); "

@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from asr.errors import ConfigError
+from asr.errors import ConfigError, ModelError
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,16 @@ def join_world(device: torch.device) -> Iterator[World]:
         yield World(torch.distributed.get_rank(), size)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def refuse_other_steps(folder: Path, step: int, world: World) -> None:
+    """Raise ModelError where the processes have not loaded the same checkpoint."""
+    steps = world.gather([str(step)])
+    if len(set(steps)) > 1:
+        raise ModelError(
+            f"{folder}: the training processes go on from different steps ({', '.join(steps)}); "
+            "the experiment folder must be shared by all machines, its checkpoint.pt visible to all"
+        )
 
 
 def choose_device(name: str) -> torch.device:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -46,13 +45,10 @@ class BatchLoader:
                 generator=torch.Generator(),  # the training's own chance is left alone
             )
         )
-        self.waited = 0.0  # seconds, in all
 
     def next(self) -> Batch:
         """The next batch of the plan. Raises what reading it raised."""
-        start = time.monotonic()
         batch = next(self._batches)
-        self.waited += time.monotonic() - start
         if isinstance(batch, AsrError):
             raise batch
         return batch

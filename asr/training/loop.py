@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asr.batching import refuse_too_long
 from asr.dataset import Batch
 from asr.encoder.encoder import Encoder
-from asr.errors import DivergenceError, ModelError, Stopped
+from asr.errors import DivergenceError, Stopped
+from asr.training.bad_steps import blame
 from asr.training.checkpoint import (
     Progress,
     Trained,
@@ -28,10 +29,11 @@ from asr.training.checkpoint import (
     save_checkpoint,
     save_epoch,
 )
-from asr.training.distributed import World, join_world
+from asr.training.distributed import World, join_world, refuse_other_steps
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loader import BatchLoader, workers_wanted
 from asr.training.loss import ctc_losses, refuse_infeasible
+from asr.training.measurements import EpochSums, GradientGauge
 from asr.training.moving_average import MovingAverage
 from asr.training.optimizer import build_optimizer
 from asr.training.plan import Step, StepPlan
@@ -40,8 +42,7 @@ from asr.training.reporting import Reporter, best_first
 from asr.training.schedule import epochs_since_best, rate_share
 from asr.training.settings import TrainingData, TrainingSettings
 from asr.training.signals import stop_requests
-
-_MOST_BAD_STEPS = 10  # in a row, before training is called diverged
+from asr.training.watch import Watch, run_settings
 
 
 def train(
@@ -55,10 +56,12 @@ def train(
 ) -> None:
     """Train an encoder, or go on where a checkpoint in `folder` says.
 
-    Leaves `epoch-*.safetensors` of the best epochs and `metrics.jsonl` in the folder.
+    Leaves `epoch-*.safetensors` of the best epochs, `metrics.jsonl` and `training.html` in the
+    folder.
 
     Raises:
-        ConfigError: a training utterance is longer than a batch may be.
+        ConfigError: a training utterance is longer than a batch may be, or TensorBoard is asked
+            for and not installed.
         DataError: a training target does not fit into its frames.
         DivergenceError: the gradients stay infinite.
         ModelError: the checkpoint there is of another model, or not all processes see it.
@@ -75,16 +78,6 @@ def train(
                 run.epoch(stop)
         if stop():  # it came after the last step
             raise Stopped
-
-
-def _refuse_other_steps(folder: Path, progress: Progress, world: World) -> None:
-    """Raise ModelError where the processes have not loaded the same checkpoint."""
-    steps = world.gather([str(progress.step)])
-    if len(set(steps)) > 1:
-        raise ModelError(
-            f"{folder}: the training processes go on from different steps ({', '.join(steps)}); "
-            "the experiment folder must be shared by all machines, its checkpoint.pt visible to all"
-        )
 
 
 class _Run:
@@ -110,7 +103,7 @@ class _Run:
             MovingAverage(encoder, decay) if decay else None,
         )
         self.progress = load_checkpoint(folder, self._trained) or Progress()
-        _refuse_other_steps(folder, self.progress, world)
+        refuse_other_steps(folder, self.progress.step, world)
         if world.writes:
             remove_leftovers(folder)
         self._half = uses_bfloat16(settings.precision, self._device)
@@ -122,10 +115,16 @@ class _Run:
         self._loader = BatchLoader(
             data.train, to_come, workers=workers_wanted(settings.workers, self._device, world)
         )
+        self._gauge = GradientGauge(encoder, settings.optimizer.clip_norm)
+        done = self.progress.epoch
+        shown = run_settings(encoder, settings, train=data.train, seed=seed, world=world)
         self.reporter = Reporter(
-            folder, settings.epochs, epochs_done=self.progress.epoch, quiet=not world.writes
+            folder,
+            settings.epochs,
+            epochs_done=done,
+            quiet=not world.writes,
+            watch=Watch(folder, shown, epochs_done=done) if world.writes else None,
         )
-        self._bad_steps = 0
         self._drop_others()
         self._saved = self._clock = time.monotonic()
 
@@ -144,55 +143,55 @@ class _Run:
         total = len(self._plan.batches(progress.epoch))
         # Counted in batches, since a checkpoint may come from another number of processes.
         for step in self._plan.steps(progress.epoch, progress.batches_in_epoch):
-            stopping = self._step(step, progress.epoch + progress.batches_in_epoch / total, stop)
+            done = progress.epoch + progress.batches_in_epoch / total
+            with progress.sums.timed("step_seconds"):
+                stopping = self._step(step, done, stop)
             progress.step += 1
             progress.batches_in_epoch += len(step)
-            loss = progress.loss_sum / max(1, progress.token_sum)
-            self.reporter.step(progress.epoch + progress.batches_in_epoch / total, loss)
+            share = progress.batches_in_epoch / total
+            self.reporter.step(progress.epoch + share, progress.loss)
             self._save_or_stop(stopping)
         self._finish_epoch()
 
     def _step(self, step: Step, epochs: float, stop: Callable[[], bool]) -> bool:
         """One optimiser step after so many epochs; whether any process was asked to stop."""
-        tokens = self._plan.tokens(step)
-        optimizer, settings = self._trained.optimizer, self._settings.optimizer
+        tokens, optimizer = self._plan.tokens(step), self._trained.optimizer
         optimizer.zero_grad(set_to_none=True)
-        loss, bad = self._gradient(self._plan.own(step), tokens)
-        norm = nn.utils.clip_grad_norm_(self._trained.model.parameters(), settings.clip_norm)
-        sums = self._world.total(torch.tensor([loss, float(stop())], device=self._device))
-        if bool(norm.isfinite()):
-            self._bad_steps = 0
+        losses, names = self._backward(self._plan.own(step), tokens)
+        totals = self._world.total(torch.stack([losses.sum(), losses.new_tensor(float(stop()))]))
+        if self._gauge.clip(self.progress.sums):
+            self.progress.bad_steps = 0
             for group in optimizer.param_groups:
                 group["lr"] = self._rate(epochs)
             optimizer.step()
             if self._trained.average:
                 self._trained.average.update(self.progress.step + 1)
-            self.progress.loss_sum += float(sums[0])
+            self.progress.loss_sum += float(totals[0])
             self.progress.token_sum += tokens
         else:
-            self._skip(bad)
-        return bool(sums[1])
+            self._skip(losses, names)
+        return bool(totals[1])
 
-    def _gradient(self, own: list[int], tokens: int) -> tuple[float, list[str]]:
-        """Add up the gradient of this process's batches; their loss, and ids without a finite one.
+    def _backward(self, own: list[int], tokens: int) -> tuple[Tensor, list[str]]:
+        """Add up the gradient of this process's batches; their losses (B,) and ids.
 
         The mean is over all tokens of the step, whichever process and batch they are in. A process
         without a batch of its own adds a gradient of zero: the engine waits for one of each.
         """
-        total, bad = 0.0, []
         weight = float(bool(own))
+        found: list[Tensor] = []
+        names: list[str] = []
         for position in own or [0]:
-            batch = self._loader.next()
+            with self.progress.sums.timed("wait_seconds"):
+                batch = self._loader.next()
             torch.manual_seed(hash((self._seed, self.progress.step, position)) & 0x7FFFFFFFFFFFFFFF)
             with self._world.adding_up(self._model, last=not own or position == own[-1]):
-                losses = self._losses(batch)
+                losses = self._losses(batch) * weight
                 # The engine averages gradients over processes.
-                share = weight * self._world.size / max(1, tokens)
-                torch.autograd.backward(losses.sum() * share)
-            total += weight * float(losses.detach().sum())
-            finite = losses.detach().isfinite().tolist()
-            bad += [name for name, good in zip(batch.ids, finite, strict=True) if not good]
-        return total, bad
+                torch.autograd.backward(losses.sum() * self._world.size / max(1, tokens))
+            found.append(losses.detach())
+            names += batch.ids
+        return torch.cat(found), names
 
     def _losses(self, batch: Batch) -> Tensor:
         """Loss (B,) of each utterance."""
@@ -208,18 +207,19 @@ class _Run:
         share = rate_share(self._settings.schedule, epochs / self._settings.epochs, losses)
         return self._settings.optimizer.learning_rate * share
 
-    def _skip(self, names: list[str]) -> None:
+    def _skip(self, losses: Tensor, names: list[str]) -> None:
         """Leave out a step whose gradient is not finite, and say of which utterances."""
-        bad = self._world.gather(names)
-        self.reporter.say(
-            f"step {self.progress.step}: gradient not finite, step left out "
-            f"(utterances with infinite loss: {', '.join(dict.fromkeys(bad)) or 'none'})"
+        progress, most = self.progress, self._settings.max_bad_steps
+        infinite, words = blame(
+            losses, names, dataset=self._data.train, epoch=progress.epoch, world=self._world
         )
-        self._bad_steps += 1
-        if self._bad_steps >= _MOST_BAD_STEPS:
+        self.reporter.say(f"step {progress.step}: gradient not finite, step left out ({words})")
+        progress.sums.skip(infinite)
+        progress.bad_steps += 1
+        if progress.bad_steps >= most:
             raise DivergenceError(
-                f"training diverged: {_MOST_BAD_STEPS} steps in a row without a finite gradient; "
-                "lower training.optimizer.learning_rate or clip_norm"
+                f"training diverged: {most} steps in a row (training.max_bad_steps) without a "
+                "finite gradient; lower training.optimizer.learning_rate or clip_norm"
             )
 
     def _save_or_stop(self, stopping: bool) -> None:
@@ -251,6 +251,7 @@ class _Run:
         record = self._record(evaluation, started - self._clock + seconds_before)
         self._keep_best(record)
         progress.batches_in_epoch, progress.loss_sum, progress.token_sum = 0, 0.0, 0
+        progress.sums = EpochSums()
         self.reporter.epoch(record)
         self._save()
         self._drop_others()
@@ -263,16 +264,13 @@ class _Run:
         return {
             "epoch": progress.epoch,
             "step": progress.step,
-            "loss": progress.loss_sum / max(1, progress.token_sum),
-            "dev_loss": evaluation.loss,
-            "dev_wer": evaluation.words.rate,
-            "dev_cer": evaluation.characters.rate,
-            "blank_share": evaluation.blank_share,
+            "loss": progress.loss,
+            **evaluation.record(),
             "learning_rate": self._rate(progress.epoch),
             "seconds": round(seconds, 1),
             "speed": audio * epochs_per_second,
-            "reference": evaluation.example[0],
-            "hypothesis": evaluation.example[1],
+            "padding_share": self._plan.padding(progress.epoch - 1),
+            **progress.sums.record(audio),
         }
 
     def _keep_best(self, record: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from asr.batching import BatchSettings, plan_batches
+from asr.batching import BatchSettings, padding_share, plan_batches
 from asr.dataset import SpeechDataset
 from asr.training.distributed import World
 from asr.training.loader import Key
@@ -24,7 +24,7 @@ class StepPlan:
     def batches(self, epoch: int) -> list[list[int]]:
         """All batches of an epoch, for all processes together."""
         if epoch not in self._recent:
-            frames = [self._train.frames(index, epoch) for index in range(len(self._train))]
+            frames = self._frames(epoch)
             plan = plan_batches(frames, self._settings, seed=self._seed, epoch=epoch)
             # The one that reads ahead may be an epoch ahead of the one that learns.
             kept = {number: self._recent[number] for number in self._recent if number >= epoch - 1}
@@ -48,6 +48,13 @@ class StepPlan:
                 for position in self.own(step) or [0]:
                     yield [(index, epoch) for index in step[position]]
 
+    def padding(self, epoch: int) -> float:
+        """Share of an epoch's frames that are padding."""
+        return padding_share(self._frames(epoch), self.batches(epoch))
+
     def tokens(self, step: Step) -> int:
         """Target tokens of a step, in all processes."""
         return sum(len(self._train.targets(index)) for batch in step for index in batch)
+
+    def _frames(self, epoch: int) -> list[int]:
+        return [self._train.frames(index, epoch) for index in range(len(self._train))]

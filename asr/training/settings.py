@@ -30,6 +30,8 @@ class TrainingSettings(Settings):
     # Processes that make batches ahead of the model; None: none for a CPU, up to 8 for a GPU.
     workers: int | None = Field(default=None, ge=0)
     cache_gib: float = Field(default=2.0, ge=0)  # of features in memory, in each process
+    max_bad_steps: int = Field(default=10, ge=1)  # in a row, before training is called diverged
+    tensorboard: bool = False  # whether to write events for it, too
     checkpoint_minutes: float = Field(default=5.0, gt=0)
 
 

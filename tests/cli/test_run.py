@@ -34,6 +34,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         if recipe.seed == 131:
             raise Stopped
         (output / "model").write_text((inputs["prepare"] / "data").read_text())
+        (output / "training.html").touch()
 
     return [
         Stage(1, "prepare", (), {"seed": recipe.seed}, prepare),
@@ -87,6 +88,17 @@ def test_results_of_a_run_go_to_files_and_its_progress_to_stderr(
     assert "  1 prepare    running: not made yet\n" in captured.err
     assert "  6 train      done in 0.0 s\n" in captured.err
     assert Path("here/06_train").is_dir()
+
+
+def test_a_run_that_trained_ends_with_the_way_to_its_curves(
+    asr_run: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path("here/06_train/training.html")
+    asr_run("recipes/tiny", "--exp", "here")
+    assert page.is_file()
+    assert capsys.readouterr().err.splitlines()[-1] == f"curves: {page}"
+    asr_run("recipes/tiny", "--exp", "here")
+    assert "curves" not in capsys.readouterr().err, "nothing was trained"
 
 
 def test_dry_run_says_why_and_runs_nothing(

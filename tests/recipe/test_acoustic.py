@@ -18,7 +18,7 @@ from asr.recipe.config import Recipe
 from asr.scoring.error_rate import ErrorCounts
 from asr.tokens import Characters
 from asr.training.checkpoint import save_epoch
-from asr.training.evaluation import Evaluation
+from asr.training.evaluation import Evaluation, Sample
 
 TOKENS = Characters(" abc")
 RECIPE = Recipe.parse(
@@ -69,7 +69,7 @@ def script(monkeypatch: pytest.MonkeyPatch, results: dict[float, tuple[int, int]
         words, characters = (
             ErrorCounts(hits=100 - errors, substitutions=errors) for errors in results[value]
         )
-        return Evaluation(value, words, characters, 0.5, ("a", "b"))
+        return Evaluation(value, words, characters, 0.5, (Sample("u", "a", "b"),))
 
     monkeypatch.setattr(acoustic, "evaluate", evaluate)
 

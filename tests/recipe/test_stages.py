@@ -306,6 +306,15 @@ def make_encoder(recipe: Recipe) -> Any:
     return Encoder(recipe.encoder, inputs=recipe.features.dimension, tokens=3)
 
 
+def test_asking_for_tensorboard_does_not_call_for_a_new_training() -> None:
+    def settings(**training: Any) -> dict[str, Any]:
+        stages = build_stages(make_recipe(training=training), corpus_folder=None, device="cpu")
+        return {stage.name: dict(stage.settings) for stage in stages}
+
+    assert settings(tensorboard=True) == settings()
+    assert settings(max_bad_steps=3) != settings()
+
+
 def test_tokens_are_the_normalised_characters_of_what_is_trained_on(
     experiment: Experiment,
 ) -> None:

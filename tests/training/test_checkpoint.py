@@ -44,6 +44,9 @@ def test_a_checkpoint_gives_back_weights_optimizer_and_progress(tmp_path: Path) 
     trained, other = make_trained(1), make_trained(2)
     history = [{"epoch": 2, "dev_wer": 0.5, "dev_cer": 0.25, "dev_loss": 1.5}]
     progress = Progress(3, 7, 31, loss_sum=0.1 + 0.2, token_sum=12, seconds=4.5, history=history)
+    progress.bad_steps = 2
+    progress.sums.take({"all": 0.1 + 0.2, "head": 0.3}, clip_norm=0.25)
+    progress.sums.skip(["utt-001"])
     save_checkpoint(tmp_path, progress, trained)
     assert load_checkpoint(tmp_path, other) == progress
     for name, weight in trained.model.state_dict().items():

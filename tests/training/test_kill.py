@@ -29,14 +29,14 @@ def train(manifest: Path, folder: Path) -> None:
 
 def train_and_be_killed(manifest: Path, folder: Path, step: int) -> None:
     """Train, and die in the given step, counted from 1."""
-    clip, steps = torch.nn.utils.clip_grad_norm_, iter(range(1, step + 1))
+    clip, steps = torch.nn.utils.clip_grads_with_norm_, iter(range(1, step + 1))
 
     def clip_or_die(*arguments: Any, **options: Any) -> Any:
         if next(steps) == step:
             os.kill(os.getpid(), signal.SIGKILL)
         return clip(*arguments, **options)
 
-    torch.nn.utils.clip_grad_norm_ = clip_or_die
+    torch.nn.utils.clip_grads_with_norm_ = clip_or_die
     train(manifest, folder)
 
 

@@ -1,6 +1,7 @@
 """The training loop: exact resume, best epochs, bad steps, several processes."""
 
 import json
+import math
 import os
 import runpy
 import signal
@@ -24,7 +25,7 @@ from asr.training import loop
 from asr.training import plan as plan_module
 from asr.training.checkpoint import load_average, load_epoch
 from asr.training.distributed import World
-from asr.training.evaluation import Evaluation
+from asr.training.evaluation import Evaluation, Sample
 from asr.training.loss import ctc_losses
 from asr.training.reporting import read_metrics
 
@@ -33,7 +34,7 @@ SameWeights = Callable[[nn.Module, nn.Module], bool]
 
 
 def without_times(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    times = {"seconds", "speed"}
+    times = {"seconds", "speed", "data_wait", "throughput"}
     return [{key: one[key] for key in one if key not in times} for one in records]
 
 
@@ -207,6 +208,46 @@ def test_checkpoints_are_written_as_often_as_asked(
     assert saved == [1, 2, 3, 3]
 
 
+def test_an_epochs_record_says_how_its_steps_went(tiny: TinyTraining) -> None:
+    tiny.train(epochs=2)
+    encoder = tiny.encoder(1)
+    for record in read_metrics(tiny.folder):
+        norms = record["gradient_norm"]
+        assert list(norms) == ["all", "layer 1 norm", "layer 1 ahead", "layer 1 back", *_END]
+        assert {parameter.split(".")[0] for parameter in encoder.state_dict()} == {"blocks", *_END}
+        assert all(0 < one["mean"] <= one["max"] for one in norms.values())
+        assert 0 <= record["data_wait"] <= 1
+        assert record["throughput"] > 0
+        assert 0 < record["padding_share"] < 0.5
+        assert 0 <= record["clipped_share"] <= 1
+        assert (record["skipped_steps"], record["infinite_losses"]) == (0, {})
+        assert (record["dev_infinite"], len(record["samples"])) == ([], 3)
+
+
+_END = ("norm", "head")
+
+
+def test_every_step_is_clipped_where_the_bound_is_tiny(tiny: TinyTraining) -> None:
+    tiny.train(epochs=1, optimizer={"clip_norm": 1e-6})
+    assert read_metrics(tiny.folder)[0]["clipped_share"] == 1.0
+
+
+def test_the_page_is_there_after_every_epoch(
+    tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    save_checkpoint: Any = loop.save_checkpoint
+
+    def save(*arguments: Any) -> None:
+        seen.append((tiny.folder / "training.html").read_text(encoding="utf-8"))
+        save_checkpoint(*arguments)
+
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    tiny.train(epochs=2)
+    assert ["epoch 1 of 2" in seen[0], "epoch 2 of 2" in seen[1], len(seen)] == [True, True, 2]
+    assert str(tiny.folder) not in seen[1], "the folder is renamed afterwards"
+
+
 def test_an_epochs_loss_is_its_own_mean_over_target_tokens(
     tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,7 +278,7 @@ class TestBestEpochs:
                 ErrorCounts(hits=10 - words, substitutions=words),
                 ErrorCounts(hits=100 - characters, substitutions=characters),
                 0.5,
-                ("a", "b"),
+                (Sample("u", "a", "b"),),
             )
 
         monkeypatch.setattr(loop, "evaluate", evaluate)
@@ -359,6 +400,67 @@ class TestBadSteps:
         assert all(value.isfinite().all() for value in encoder.state_dict().values())
         assert 0 < read_metrics(tiny.folder)[0]["loss"] < 100
 
+    def test_an_utterance_with_an_infinite_loss_is_named_with_its_numbers_and_counted(
+        self,
+        tiny: TinyTraining,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.poison(monkeypatch, "utt-003")
+        tiny.train(epochs=2)
+        data, one = tiny.data().train, tiny.utterances[3]
+        said = capsys.readouterr().err
+        for epoch in (0, 1):
+            numbers = f"{data.frames(3, epoch)} frames, {len(one.text)} tokens"
+            assert f"(utterances with infinite loss: utt-003 ({one.audio_path}: {numbers}))" in said
+        for record in read_metrics(tiny.folder):
+            assert record["skipped_steps"] == 1
+            assert record["infinite_losses"] == {"utt-003": 1}
+        assert said.count("exploding: Steps left out in epoch 1") == 1
+        assert said.count("exploding") == 1, "it holds in the second epoch, but is said once"
+        assert "The loss of utt-003 was infinite" in (tiny.folder / "training.html").read_text()
+
+    def test_the_largest_loss_is_named_where_the_gradient_overflows_alone(
+        self,
+        tiny: TinyTraining,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def losses(emissions: Emissions, batch: Batch) -> Tensor:
+            found = ctc_losses(emissions, batch)
+            large = torch.tensor([1e9 if name == "utt-005" else 0.0 for name in batch.ids])
+            found.register_hook(lambda gradient: gradient * torch.inf)
+            return found + large
+
+        monkeypatch.setattr(loop, "ctc_losses", losses)
+        tiny.train(epochs=1, batch={"max_utterances": 12})
+        said = capsys.readouterr().err
+        assert "all losses are finite" in said
+        assert "largest loss: utt-005 (" in said
+        assert read_metrics(tiny.folder)[0]["infinite_losses"] == {}
+
+    def test_an_epoch_without_a_good_step_has_no_loss_rather_than_a_perfect_one(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.poison(monkeypatch, "utt-003")
+        tiny.train(epochs=2, batch={"max_utterances": 12})
+        assert all(math.isnan(record["loss"]) for record in read_metrics(tiny.folder))
+
+    def test_a_stopped_training_remembers_its_bad_steps(
+        self,
+        tiny: TinyTraining,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.poison(monkeypatch, *(f"utt-{number:03d}" for number in range(12)))
+        with monkeypatch.context() as patch:
+            stop_after(patch, 2)
+            with pytest.raises(KeyboardInterrupt):
+                tiny.train(max_bad_steps=3)
+        with pytest.raises(ModelError, match=r"diverged: 3 steps in a row .*max_bad_steps"):
+            tiny.train(max_bad_steps=3)
+        assert capsys.readouterr().err.count("step left out") == 3
+
     def test_ten_bad_steps_in_a_row_end_the_training_with_advice(
         self,
         tiny: TinyTraining,
@@ -402,7 +504,7 @@ def test_a_long_development_utterance_is_evaluated_all_the_same(
     bound = max(train.most_frames(index) for index in range(12))
     assert tiny.data().dev.frames(1, 0) > 2 * bound
     tiny.train(epochs=1, batch={"max_frames": bound})
-    assert read_metrics(tiny.folder)[0]["reference"] == "ab"
+    assert read_metrics(tiny.folder)[0]["samples"][0]["reference"] == "ab"
 
 
 class PretendWorld(World):
