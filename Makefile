@@ -26,7 +26,9 @@ check: $(VENV)/.has-dev
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/.has-test
-	$(VENV)/bin/python benchmarks/recurrence.py
+	$(VENV)/bin/python benchmarks/training.py
+	$(VENV)/bin/python benchmarks/training.py --busy
+	$(VENV)/bin/python benchmarks/scaling.py
 
 clean:
 	rm -rf $(VENV)

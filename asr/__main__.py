@@ -2,4 +2,5 @@
 
 from asr.cli import main
 
-main()
+if __name__ == "__main__":  # processes that start beside this one import it too
+    main()

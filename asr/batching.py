@@ -15,6 +15,7 @@ class BatchSettings(Settings):
     max_frames: int = Field(default=24000, ge=1)  # feature frames, padding included
     max_utterances: int = Field(default=64, ge=1)
     spread: float = Field(default=0.1, ge=0)  # lengths are jittered by this share before sorting
+    per_step: int = Field(default=1, ge=1)  # batches whose gradients make one optimiser step
 
 
 def plan_batches(
@@ -24,7 +25,8 @@ def plan_batches(
 
     Every utterance is in exactly one batch; one that is longer than a batch may be is alone in
     its own. Jitter of the lengths makes other neighbours meet in each epoch; the order of the
-    batches is shuffled.
+    steps is shuffled. The batches of one step stand together and are of like length too, so that
+    processes that share a step take equally long; the last step may have fewer.
     """
     chance = random.Random(f"{seed}/{epoch}")
     jittered = [length * (1 + settings.spread * chance.uniform(-1, 1)) for length in frames]
@@ -41,8 +43,27 @@ def plan_batches(
         widest = widest_with
     if batch:
         batches.append(batch)
-    chance.shuffle(batches)
-    return batches
+    return _shuffle_steps(batches, settings.per_step, chance)
+
+
+def _shuffle_steps(
+    batches: list[list[int]], per_step: int, chance: random.Random
+) -> list[list[int]]:
+    left = len(batches) % per_step
+    # Those that fill no step come last; which ones they are must not hang on their length.
+    cut = chance.randrange(len(batches) - left + 1) if left else len(batches)
+    rest = batches[cut : cut + left]
+    full = batches[:cut] + batches[cut + left :]
+    steps = [full[start : start + per_step] for start in range(0, len(full), per_step)]
+    chance.shuffle(steps)
+    return [batch for step in [*steps, rest] for batch in step]
+
+
+def padding_share(frames: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+    """Share of the frames in batches that only fill an utterance up to the longest beside it."""
+    padded = sum(max(frames[index] for index in batch) * len(batch) for batch in batches)
+    filled = sum(frames[index] for batch in batches for index in batch)
+    return 1 - filled / max(1, padded)
 
 
 def refuse_too_long(frames: Mapping[str, int], settings: BatchSettings) -> None:

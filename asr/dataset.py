@@ -7,14 +7,11 @@ import torch
 from torch import Tensor
 
 from asr.audio import Waveform, load_audio, refuse_silence, resample
-from asr.augment import (
-    AugmentSettings,
-    Draw,
-    add_noise,
-    draw,
-    perturb_speed,
-    spec_augment,
-)
+from asr.augment.chain import WaveformChain
+from asr.augment.draw import Draw, draw
+from asr.augment.settings import AugmentSettings
+from asr.augment.spectrogram import spec_augment
+from asr.augment.waveform import perturb_speed
 from asr.errors import AudioError
 from asr.features import FeatureExtractor, FeatureStats, normalize
 from asr.manifest import Utterance
@@ -76,7 +73,11 @@ class FrontEnd:
 
 
 class SpeechDataset:
-    """Transcribed utterances as examples; features are kept in memory up to a limit."""
+    """Transcribed utterances as examples.
+
+    What stays the same from epoch to epoch is kept in memory up to a limit: features at each
+    speed, or samples where the augmentation of waveforms makes other features in each epoch.
+    """
 
     def __init__(
         self,
@@ -90,14 +91,21 @@ class SpeechDataset:
         cache_bytes: int = 0,
         lenient: bool = False,
     ) -> None:
-        """Raises DataError for a transcript with characters that have no token.
+        """Reads the folders of recordings that the augmentation takes.
 
-        Where `lenient` they are left out of the targets instead: for a set to measure on, whose
-        errors are counted against the text itself.
+        Where `lenient`, characters that have no token are left out of the targets: for a set to
+        measure on, whose errors are counted against the text itself.
+
+        Raises:
+            DataError: a transcript has characters that have no token.
+            ConfigError: a folder for the augmentation is missing or has no recordings.
+            AudioError: a recording for the augmentation cannot be used.
         """
         self.utterances = list(utterances)
         self._front_end = front_end
         self._augment = augment
+        rate = front_end.extractor.settings.sample_rate
+        self._chain = WaveformChain(augment or AugmentSettings(), rate)
         self._seed = seed
         texts = [normalizer(utterance.text or "") for utterance in self.utterances]
         if lenient:
@@ -120,6 +128,10 @@ class SpeechDataset:
     def most_frames(self, index: int) -> int:
         """Frames T of an utterance played as slowly as augmentation may play it."""
         return self._frames_at(index, min(self._augment.speeds) if self._augment else 1.0)
+
+    def share_cache(self, among: int) -> None:
+        """Keep to this process's share of the memory, where several read the dataset."""
+        self._cache_left //= among
 
     def targets(self, index: int) -> Tensor:
         """Token ids (L,) of an utterance."""
@@ -152,18 +164,18 @@ class SpeechDataset:
         return draw(self._augment, seed=self._seed, epoch=epoch, utterance_id=identifier)
 
     def _features(self, index: int, chance: Draw) -> Tensor:
-        noise = self._augment.noise_snr if self._augment else None
-        if noise is not None:
-            clean = self._kept(index, chance.speed, lambda: self._samples(index, chance.speed))
-            rate = self._front_end.extractor.settings.sample_rate
-            noisy = add_noise(Waveform(clean.numpy(), rate), noise, chance.generator)
-            return self._front_end.features(noisy, str(self.utterances[index].audio_path))
-        return self._kept(index, chance.speed, lambda: self._clean_features(index, chance.speed))
-
-    def _clean_features(self, index: int, speed: float) -> Tensor:
-        rate = self._front_end.extractor.settings.sample_rate
-        waveform = Waveform(self._samples(index, speed).numpy(), rate)
+        if len(self._chain) == 0:
+            return self._kept(index, chance.speed, lambda: self._clean(index, chance.speed))
+        samples = self._kept(index, chance.speed, lambda: self._samples(index, chance.speed))
+        waveform, _ = self._chain(self._waveform(samples), chance.generator)
         return self._front_end.features(waveform, str(self.utterances[index].audio_path))
+
+    def _clean(self, index: int, speed: float) -> Tensor:
+        waveform = self._waveform(self._samples(index, speed))
+        return self._front_end.features(waveform, str(self.utterances[index].audio_path))
+
+    def _waveform(self, samples: Tensor) -> Waveform:
+        return Waveform(samples.numpy(), self._front_end.extractor.settings.sample_rate)
 
     def _samples(self, index: int, speed: float) -> Tensor:
         waveform = self._front_end.load(self.utterances[index])

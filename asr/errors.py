@@ -5,6 +5,7 @@
     ├── DataError       a manifest, a transcript or a corpus
     ├── AudioError      one recording
     └── ModelError      a model folder or a checkpoint
+        └── DivergenceError   training came to numbers that are not finite
 
 Every message says where, what came, what was expected, and what to do.
 """
@@ -40,6 +41,14 @@ class AudioError(AsrError):
 
 class ModelError(AsrError):
     """A model folder or a checkpoint cannot be used."""
+
+
+class DivergenceError(ModelError):
+    """Training came to numbers that are not finite, and stays there."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The user asked to stop, and what was done is saved: not an error, the exit status is 0."""
 
 
 def one_line(error: BaseException, most: int = 200) -> str:

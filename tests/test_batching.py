@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from asr.batching import BatchSettings, plan_batches, refuse_too_long
+from asr.batching import BatchSettings, padding_share, plan_batches, refuse_too_long
 from asr.errors import ConfigError
 
 
@@ -111,3 +111,49 @@ def test_no_utterances_make_no_batches() -> None:
 def test_settings_out_of_range_are_named(key: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"r\.yaml: training\.batch: key '{key}'"):
         BatchSettings.parse({key: value}, "r.yaml: training.batch")
+
+
+@pytest.mark.parametrize("per_step", [1, 2, 3, 7])
+@EVERY_SHAPE
+def test_steps_of_several_batches_still_have_every_utterance_once(
+    settings: BatchSettings, per_step: int
+) -> None:
+    lengths = random_lengths()
+    shared = settings.model_copy(update={"per_step": per_step})
+    batches = plan_batches(lengths, shared, seed=1, epoch=0)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    if per_step == 1:
+        assert batches == plan_batches(lengths, settings, seed=1, epoch=0)
+
+
+def test_the_batches_of_a_step_are_of_like_length() -> None:
+    lengths = random_lengths()
+    for epoch in range(5):
+        batches = plan_batches(lengths, BatchSettings(per_step=2), seed=1, epoch=epoch)
+        longest = [max(lengths[index] for index in batch) for batch in batches]
+        pairs = list(zip(longest[::2], longest[1::2], strict=False))
+        apart = [abs(one - other) / max(one, other) for one, other in pairs]
+        assert sum(apart) / len(apart) < 0.1
+        alone = BatchSettings()
+        by_chance = [
+            max(lengths[index] for index in batch)
+            for batch in plan_batches(lengths, alone, seed=1, epoch=epoch)
+        ]
+        chance = zip(by_chance[::2], by_chance[1::2], strict=False)
+        assert sum(abs(a - b) / max(a, b) for a, b in chance) / len(apart) > 0.2
+
+
+def test_the_batches_that_fill_no_step_come_last_and_are_not_always_the_longest() -> None:
+    lengths = list(range(100, 1100, 10))
+    settings = BatchSettings(max_utterances=3, per_step=5)
+    last = [plan_batches(lengths, settings, seed=1, epoch=epoch)[-4:] for epoch in range(30)]
+    longest = [max(lengths[index] for batch in rest for index in batch) for rest in last]
+    assert len(set(longest)) > 10
+    assert min(longest) < 600 < max(longest)
+
+
+def test_the_padding_share_counts_the_frames_that_are_nobodys() -> None:
+    frames = [10, 8, 3, 7]
+    # Two batches of 2 x 10 and 2 x 7 frames, of which 28 are utterances'.
+    assert padding_share(frames, [[0, 1], [3, 2]]) == pytest.approx(1 - 28 / 34)
+    assert padding_share(frames, [[0], [1], [2], [3]]) == 0.0

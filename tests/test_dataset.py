@@ -7,7 +7,10 @@ import pytest
 import soundfile
 import torch
 
-from asr.augment import AugmentSettings
+from asr.augment.draw import draw
+from asr.augment.settings import AugmentSettings
+from asr.augment.spectrogram import spec_augment
+from asr.augment.waveform import perturb_speed
 from asr.dataset import Example, FrontEnd, SpeechDataset, collate
 from asr.errors import AudioError, DataError
 from asr.features import FeatureExtractor, FeatureSettings, FeatureStats, normalize
@@ -97,13 +100,17 @@ def test_a_manifest_without_the_duration_means_the_whole_file(tmp_path: Path) ->
     assert torch.equal(whole.features, dataset([utterance(path, RATE)]).example(0, 0).features)
 
 
-@pytest.mark.parametrize("noise", [None, (0.0, 20.0)])
-def test_a_cache_changes_no_bit(tmp_path: Path, noise: tuple[float, float] | None) -> None:
+@pytest.mark.parametrize(
+    "effects",
+    [{}, {"noise": {}}, {"reverb": {}, "gain_db": [-6, 6], "band": {}}],
+    ids=lambda effects: "+".join(effects) or "none",
+)
+def test_a_cache_changes_no_bit(tmp_path: Path, effects: dict[str, Any]) -> None:
     utterances = [
         utterance(write(tmp_path / f"{number}.wav", 9000 + 1000 * number, seed=number), 9000)
         for number in range(3)
     ]
-    options: dict[str, Any] = {"augment": augment(**MASKS, noise_snr=noise), "seed": 3}
+    options: dict[str, Any] = {"augment": augment(**MASKS, **effects), "seed": 3}
     without = dataset(utterances, **options)
     # Room for all, for some, and none at all; and each epoch twice, to read what was kept.
     for cache_bytes in (10**9, 12_000, 1):
@@ -135,6 +142,32 @@ def test_epochs_differ_in_training_and_never_in_evaluation(tmp_path: Path) -> No
     }
     assert len(shapes_and_sums) == 6
     assert torch.equal(evaluation.example(0, 0).features, evaluation.example(0, 1).features)
+
+
+def test_sound_that_differs_in_each_epoch_is_read_once_for_each_speed(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", RATE)
+    settings = augment((1.0,), noise={"probability": 1}, band={"probability": 0.5})
+    data = dataset([utterance(path, RATE)], augment=settings, cache_bytes=4 * RATE)
+    data.example(0, 0)
+    path.unlink()
+    sums = {float(data.example(0, epoch).features.double().std(1).sum()) for epoch in range(5)}
+    assert len(sums) == 5
+
+
+def test_with_new_effects_off_features_are_those_of_speed_and_masks_alone(tmp_path: Path) -> None:
+    one = [utterance(write(tmp_path / "a.wav", RATE), RATE)]
+    settings = augment(**MASKS)
+    for epoch in range(4):
+        chance = draw(settings, seed=0, epoch=epoch, utterance_id="a")
+        faster = perturb_speed(front_end().load(one[0]), chance.speed)
+        expected = spec_augment(
+            front_end().features(faster, "a"),
+            settings,
+            frames_per_second=100.0,
+            generator=chance.generator,
+        )
+        example = dataset(one, augment=settings).example(0, epoch)
+        assert torch.equal(example.features, expected)
 
 
 def test_seeds_differ(tmp_path: Path) -> None:

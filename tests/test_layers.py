@@ -24,11 +24,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.dataset", "asr.batching", "asr.check"),
     # The encoder takes the mask of valid frames from asr.features: upstream of it, and the one
     # place that says what a valid frame is.
-    ("asr.encoder",),
+    ("asr.encoder", "asr.hearing"),
     ("asr.decoding", "asr.scoring"),
     ("asr.training",),
     ("asr.bundle",),
-    ("asr.recognizer",),
+    ("asr.recognizer", "asr.diagnosis"),
     ("data_prep",),
     ("asr.recipe",),
     ("asr.cli",),

@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from asr.cli import check, decode, info, prepare, run, score, train, transcribe
+from asr.cli import (
+    augment,
+    average,
+    check,
+    decode,
+    diagnose,
+    info,
+    prepare,
+    run,
+    score,
+    sweep,
+    train,
+    transcribe,
+)
 from asr.errors import AsrError
 
 app = typer.Typer(
@@ -24,8 +37,12 @@ app.command("score")(score.score)
 app.command("check")(check.check)
 app.command("prepare")(prepare.prepare)
 app.command("train")(train.train)
+app.command("average")(average.average)
+app.command("sweep")(sweep.sweep)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)
+app.command("augment")(augment.augment)
+app.command("diagnose")(diagnose.diagnose)
 
 
 def main() -> None:

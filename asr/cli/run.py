@@ -1,6 +1,8 @@
 """`asr run RECIPE`: walk the stages of a recipe."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +16,11 @@ from asr.cli.options import (
     RecipeArgument,
     SetOption,
 )
-from asr.errors import ConfigError
+from asr.errors import ConfigError, Stopped
 
 if TYPE_CHECKING:
     from asr.recipe.plan import StageStatus
+    from asr.recipe.stage import Stage
 
 
 _Stage = Annotated[
@@ -72,13 +75,25 @@ def run(
         statuses = plan(stages, folder, first=stage, last=stop_stage, force=force)
         _print_plan([found for found in statuses if found.stage in selected])
     elif current_launch().rank > 0:
-        run_stages(stages, folder, first=stage, last=stop_stage, force=force)
-    else:
-        with hold_lock(folder):
-            dump_recipe(settings, folder)
+        with suppress(Stopped):
             run_stages(stages, folder, first=stage, last=stop_stage, force=force)
+    else:
+        try:
+            with hold_lock(folder):
+                dump_recipe(settings, folder)
+                ran = run_stages(stages, folder, first=stage, last=stop_stage, force=force)
+        except Stopped:
+            raise typer.Exit from None
+        _point_to_curves([done for done in selected if done.name in ran], folder)
         if any(done.name == "score" for done in selected):
             print_results(folder)
+
+
+def _point_to_curves(ran: "Sequence[Stage]", folder: Path) -> None:
+    for done in ran:
+        page = folder / done.folder_name / "training.html"
+        if page.exists():
+            print(f"curves: {page}", file=sys.stderr)
 
 
 def _print_plan(statuses: "Sequence[StageStatus]") -> None:

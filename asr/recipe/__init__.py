@@ -8,4 +8,7 @@ lock      one run at a time in an experiment
 launch    torchrun's environment
 plan      which stages are up to date, and why the others are not
 engine    run what is not up to date
+share     stages that another experiment has made already
+grid      --over -> every combination of some settings' values
+sweep     an experiment for each combination; its table and its picture
 """

@@ -1,5 +1,6 @@
 """Stages 4, 6 and 7: feature statistics, training, and the model folder."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from safetensors.torch import load_file, save_file
 
+from asr.augment.settings import AugmentSettings
 from asr.bundle import Bundle, save_bundle
 from asr.dataset import FrontEnd, SpeechDataset
 from asr.encoder.encoder import Encoder
@@ -17,11 +19,13 @@ from asr.recipe.config import Recipe
 from asr.recipe.corpus import read_tokens, read_usable
 from asr.text import Normalizer
 from asr.tokens import TokenTable
-from asr.training.checkpoint import average_epochs, kept_epochs, load_epoch
+from asr.training.checkpoint import average_epochs, kept_epochs, load_average, load_epoch
+from asr.training.companions import companions, companions_wanted
 from asr.training.distributed import choose_device
 from asr.training.evaluation import Evaluation, evaluate
-from asr.training.loop import TrainingData, train
+from asr.training.loop import train
 from asr.training.reporting import best_first, read_metrics
+from asr.training.settings import TrainingData
 
 _STATS = "stats.safetensors"
 _STATS_UTTERANCES = 2000  # evenly spread; more would not move a mean
@@ -54,6 +58,12 @@ def stats(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
 
 def train_encoder(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
     """Stage 6: the acoustic model; goes on where a killed training stopped."""
+    count = companions_wanted(recipe.training, choose_device(device))
+    with companions(count, _train, recipe, dict(folders), output, device):
+        _train(recipe, folders, output, device)
+
+
+def _train(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
     tokens = read_tokens(folders["tokens"])
     # The weights' first values are the seed's, whatever was drawn before.
     torch.manual_seed(recipe.seed)
@@ -70,17 +80,14 @@ def train_encoder(recipe: Recipe, folders: Mapping[str, Path], output: Path, dev
 
 
 def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
-    """Stage 7: the mean of the best epochs, or the best one where that alone does better on dev."""
+    """Stage 7: the best on dev of three: best epochs' mean, moving average, best epoch."""
     tokens = read_tokens(folders["tokens"])
     encoder = _encoder(recipe, tokens).to(choose_device(device))
-    data = _training_data(recipe, folders, tokens)
+    # Nothing is trained here, so the recordings for augmentation need not be read.
+    unvaried = recipe.model_copy(update={"augment": AugmentSettings()})
+    data = _training_data(unvaried, folders, tokens)
     records = read_metrics(folders["train"])
-    best = best_first(records)[0]["epoch"]
-    averaged = len(kept_epochs(folders["train"]))
-    candidates = {f"epoch {best}": load_epoch(folders["train"], best)}
-    if averaged > 1:
-        mean = {f"mean of the best {averaged} epochs": average_epochs(folders["train"])}
-        candidates = mean | candidates  # the first of equals is chosen
+    candidates = _candidates(folders["train"])
     results: dict[str, Evaluation] = {}
     for name, weights in candidates.items():
         encoder.load_state_dict(weights)
@@ -91,6 +98,8 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
             normalizer=data.normalizer,
             batch=recipe.training.batch,
         )
+        words, characters = results[name].words.rate, results[name].characters.rate
+        print(f"    {name}: dev WER {words:.2%}, CER {characters:.2%}", file=sys.stderr)
     chosen = min(
         results, key=lambda name: (results[name].words.rate, results[name].characters.rate)
     )
@@ -110,6 +119,18 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
     save_bundle(
         output, Bundle(recipe.features, stats_, encoder.cpu(), tokens, data.normalizer, card)
     )
+
+
+def _candidates(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """Weights to choose from, by what they are; the first of equals is chosen."""
+    best = best_first(read_metrics(folder))[0]["epoch"]
+    averaged, moving = len(kept_epochs(folder)), load_average(folder)
+    found = {}
+    if averaged > 1:
+        found[f"mean of the best {averaged} epochs"] = average_epochs(folder)
+    if moving is not None:
+        found["moving average"] = moving
+    return found | {f"epoch {best}": load_epoch(folder, best)}
 
 
 def _encoder(recipe: Recipe, tokens: TokenTable) -> Encoder:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from asr.augment import AugmentSettings
+from asr.augment.settings import AugmentSettings
 from asr.batching import BatchSettings
 from asr.check import CheckSettings
 from asr.encoder.encoder import EncoderSettings
@@ -17,7 +17,7 @@ from asr.recipe.overrides import Override, merge, read_yaml, write_yaml
 from asr.settings import Settings
 from asr.text import NORMALIZER_NAMES
 from asr.tokens import TokenSettings
-from asr.training.loop import TrainingSettings
+from asr.training.settings import TrainingSettings
 
 RECIPE_FILE = "recipe.yaml"
 _HEADER = "# Written by `asr run`: the recipe as it was run, defaults and --set included.\n"
@@ -80,7 +80,7 @@ def find_recipe(path: Path) -> Path:
     )
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, overrides: Sequence[str | Override] = ()) -> Recipe:
     """Read and validate a recipe.
 
     Args:
@@ -91,14 +91,28 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         ConfigError: naming the file and line, or the file or override and the key.
     """
     file = find_recipe(path)
-    values = read_yaml(file)
-    parsed = [Override.parse(text) for text in overrides]
+    return _resolve(read_yaml(file), str(file), overrides)
+
+
+def default_recipe(overrides: Sequence[str] = ()) -> Recipe:
+    """Make a recipe of nothing but defaults and overrides, for a corpus of the user's own.
+
+    Raises:
+        ConfigError: naming the override and the key.
+    """
+    values = {"name": "default", "corpus": {"name": "table"}}
+    return _resolve(values, "the defaults", overrides)
+
+
+def _resolve(values: Mapping[str, Any], origin: str, overrides: Sequence[str | Override]) -> Recipe:
+    """Lay overrides over the values of a recipe file, and validate them."""
+    parsed = [Override.parse(one) if isinstance(one, str) else one for one in overrides]
     merged: Mapping[str, Any] = values
     for override in parsed:
         merged = merge(merged, override)
 
     def source(key: str) -> str:
-        return _source(key, file, values, parsed)
+        return _source(key, origin, values, parsed)
 
     return Recipe.parse(merged, source)
 
@@ -119,14 +133,14 @@ def dump_recipe(recipe: Recipe, folder: Path) -> Path:
     return path
 
 
-def _source(key: str, file: Path, values: Mapping[str, Any], overrides: Sequence[Override]) -> str:
+def _source(key: str, origin: str, values: Mapping[str, Any], overrides: Sequence[Override]) -> str:
     """Where the value of a dotted key came from."""
     for override in reversed(overrides):
         if f"{key}.".startswith(f"{override.key}."):
             return str(override)
         if not key or override.key.startswith(f"{key}."):
-            return str(override) if not _has(values, key) else f"{file} with {override}"
-    return str(file)
+            return str(override) if not _has(values, key) else f"{origin} with {override}"
+    return origin
 
 
 def _has(values: Mapping[str, Any], key: str) -> bool:

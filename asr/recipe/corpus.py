@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from asr.augment.chain import WaveformChain
 from asr.check import CheckSettings, check_manifest
 from asr.encoder.subsampling import subsampled
 from asr.errors import ConfigError, DataError
@@ -36,11 +37,16 @@ def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     """Stage 2: every recording is opened, every transcript read; what cannot be used is named.
 
     Unusable utterances of train and dev are left out, up to `check.max_bad_fraction` of them. A
-    test set is never thinned out: every one of its recordings must be readable.
+    test set is never thinned out: every one of its recordings must be readable, and so must those
+    that augmentation takes.
 
     Raises:
         DataError: too much is unusable.
+        ConfigError: a folder for augmentation is missing or has no recordings.
+        AudioError: a recording for augmentation cannot be used.
     """
+    # Read for its errors: now, and not when training is about to start.
+    WaveformChain(recipe.augment, recipe.features.sample_rate)
     prepared = folders["prepare"]
     reports = {split: _check_learning(recipe, prepared, split) for split in _LEARNING}
     bounds = dict.fromkeys(_LEARNING, recipe.check.max_bad_fraction)

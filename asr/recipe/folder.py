@@ -6,6 +6,7 @@
 06_train.old                 for an instant, while a new one takes its place
 """
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import asr
 from asr.recipe.launch import Launch
 from asr.recipe.record import (
     MARKER,
+    RECORD,
     Marker,
     Provenance,
     StageRecord,
@@ -94,6 +96,28 @@ class StageFolder:
         ).write(self.partial)
         self._put_in_place()
 
+    def adopt(self, finished: Path, provenance: Provenance) -> str:
+        """Take over what another experiment has made from the same provenance.
+
+        Files are hard links where the disk can: nothing here is ever written to in its place.
+
+        Returns:
+            What became of earlier work, as `open_partial` does.
+        """
+        notice = self._set_earlier_work_aside(provenance)
+        if self.partial.exists():
+            self.wipe_partial()
+        shutil.copytree(
+            finished,
+            self.partial,
+            ignore=lambda folder, _: {RECORD} if Path(folder) == finished else set(),
+            copy_function=_link_or_copy,
+        )
+        # The record last: with it the folder counts as whole, see `recover`.
+        _link_or_copy(str(finished / RECORD), str(self.partial / RECORD))
+        self._put_in_place()
+        return notice
+
     def _put_in_place(self) -> None:
         """Every step leaves a state that `recover` completes."""
         (self.partial / MARKER).unlink(missing_ok=True)
@@ -130,3 +154,10 @@ def _free(path: Path) -> Path:
         number += 1
         free = path.with_name(f"{path.name}-{number}")
     return free
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one that has no links
+        shutil.copy2(source, target)

@@ -48,6 +48,7 @@ class Override:
     key: str
     value: Any
     text: str
+    option: str = "--set"  # of the command line, for messages
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -60,11 +61,11 @@ class Override:
         key = key.strip()
         if not equals or not all(key.split(".")):
             raise ConfigError(f"--set {text}: expected key=value, such as training.epochs=5")
-        return cls(key, _load(value, f"--set {text}"), text)
+        return cls(key, load_yaml(value, f"--set {text}"), text)
 
     def __str__(self) -> str:
         """As it stood on the command line."""
-        return f"--set {self.text}"
+        return f"{self.option} {self.text}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -77,11 +78,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a readable UTF-8 file ({error})") from None
-    data = _load(text, str(path))
+    data = load_yaml(text, str(path))
     if not isinstance(data, dict):
         came = "nothing" if data is None else type(data).__name__
         raise ConfigError(f"{path}: {came} came; expected a mapping, lines of 'key: value'")
     return data
+
+
+def load_yaml(text: str, where: str) -> Any:
+    """Plain data of a YAML text; `where` is the file or the option that it came from.
+
+    Raises:
+        ConfigError: it is not YAML; names `where`, and the line in a file.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # safe: the loader is a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f":{mark.line + 1}" if mark and not where.startswith("--") else ""
+        raise ConfigError(f"{where}{line}: not valid YAML: {_words(error)}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:
@@ -107,17 +124,6 @@ def merge(values: Mapping[str, Any], override: Override) -> dict[str, Any]:
         section = section[part]
     section[parts[-1]] = override.value
     return merged
-
-
-def _load(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)  # safe: the loader is a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f":{mark.line + 1}" if mark and not where.startswith("--set") else ""
-        raise ConfigError(f"{where}{line}: not valid YAML: {_words(error)}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def _words(error: yaml.MarkedYAMLError) -> str:

@@ -116,7 +116,7 @@ def changes(old: Provenance, new: Provenance) -> list[str]:
         more = f" and {len(settings) - 3} more" if len(settings) > 3 else ""
         found.append(f"settings changed: {', '.join(settings[:3])}{more}")
     if old.external != new.external:
-        found.append("corpus changed")
+        found.append("files outside the experiment changed")
     for name in sorted({*old.inputs, *new.inputs}):
         if old.inputs.get(name) != new.inputs.get(name):
             found.append(f"input '{name}' changed")

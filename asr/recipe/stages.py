@@ -4,14 +4,14 @@ Each reads the folders of earlier stages and writes its own; `asr.recipe.engine`
 Numbers are those of the design, with room left for language models (5) and tuning (8).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from asr.recipe import acoustic, corpus, evaluation
 from asr.recipe.config import Recipe
 from asr.recipe.stage import Stage
-from data_prep import complete_options, corpus_fingerprint
+from data_prep import complete_options, corpus_fingerprint, fingerprint_files
 
 
 def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
@@ -23,7 +23,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         device: auto, cpu, cuda or mps.
     """
     settings = recipe.model_dump(mode="json")
-    data = recipe.corpus
+    data, training = recipe.corpus, settings["training"]
 
     def part(*keys: str) -> Mapping[str, Any]:
         return {key: settings[key] for key in keys}
@@ -66,8 +66,13 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             number=6,
             name="train",
             inputs=("prepare", "check", "tokens", "stats"),
-            settings=part("seed", "normalizer", "features", "augment", "encoder", "training"),
+            settings={
+                **part("seed", "normalizer", "features", "augment", "encoder"),
+                # Who watches a training does not change it.
+                "training": {key: training[key] for key in training if key != "tensorboard"},
+            },
             run=lambda output, folders: acoustic.train_encoder(recipe, folders, output, device),
+            external=lambda: _fingerprint(recipe.augment.folders),
             resumable=True,
             distributed=True,
         ),
@@ -93,3 +98,8 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             run=lambda output, folders: evaluation.score(recipe, folders, output),
         ),
     ]
+
+
+def _fingerprint(folders: Sequence[str]) -> str | None:
+    """Fingerprint of the recordings that augmentation takes; None: they are not at hand."""
+    return (fingerprint_files([Path(folder) for folder in folders]) or None) if folders else ""

@@ -1,5 +1,6 @@
 """Checkpoints: all that a killed training needs to go on, written whole or not at all."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,8 +13,11 @@ from torch import Tensor, nn
 
 from asr.errors import ModelError, one_line
 from asr.files import whole_file
+from asr.training.measurements import EpochSums
+from asr.training.moving_average import MovingAverage
 
 _CHECKPOINT = "checkpoint.pt"
+_AVERAGE = "average.safetensors"
 
 
 @dataclass
@@ -26,25 +30,48 @@ class Progress:
     loss_sum: float = 0.0  # nats, over the epoch at hand
     token_sum: int = 0  # target tokens, over the epoch at hand
     seconds: float = 0.0  # spent training, over all runs
-    kept: list[dict[str, Any]] = field(default_factory=list)  # the best epochs: number, dev rates
+    bad_steps: int = 0  # left out in a row, since their gradient was not finite
+    history: list[dict[str, Any]] = field(default_factory=list)  # epochs done: number, dev rates
+    sums: EpochSums = field(default_factory=EpochSums)  # of what else is measured, of that epoch
+
+    @property
+    def loss(self) -> float:
+        """Nats a target token, over the epoch at hand; NaN where no step has been taken."""
+        return self.loss_sum / self.token_sum if self.token_sum else math.nan
 
 
-def save_checkpoint(
-    folder: Path, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
+@dataclass(frozen=True)
+class Trained:
+    """What learns: all that a step changes."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: MovingAverage | None
+
+    def state(self) -> dict[str, Any]:
+        """Plain tensors and numbers."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.average if self.average else {},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore in place."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load(state["average"])
+
+
+def save_checkpoint(folder: Path, progress: Progress, trained: Trained) -> None:
     """Replace the folder's checkpoint, in one step."""
-    state = {
-        "progress": asdict(progress),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
+    state = {"progress": asdict(progress), **trained.state()}
     with whole_file(folder / _CHECKPOINT) as temporary:
         torch.save(state, temporary)
 
 
-def load_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> Progress | None:
+def load_checkpoint(folder: Path, trained: Trained) -> Progress | None:
     """Restore a training in place; None where the folder has no checkpoint.
 
     Raises:
@@ -63,9 +90,9 @@ def load_checkpoint(
             "remove it to start again"
         ) from None
     try:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        return Progress(**state["progress"])
+        trained.load(state)
+        kept = state["progress"]
+        return Progress(**kept | {"sums": EpochSums(**kept["sums"])})
     except Exception as error:
         raise ModelError(
             f"{path}: not a checkpoint of this training ({one_line(error)}); "
@@ -78,6 +105,17 @@ def save_epoch(folder: Path, epoch: int, model: nn.Module) -> None:
     with whole_file(_epoch_path(folder, epoch)) as temporary:
         weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(weights, temporary)
+
+
+def save_average(folder: Path, average: MovingAverage) -> None:
+    """Keep the moving average of the weights."""
+    with whole_file(folder / _AVERAGE) as temporary:
+        save_file(average.average, temporary)
+
+
+def load_average(folder: Path) -> dict[str, Tensor] | None:
+    """Read the moving average of the weights; None where none was kept."""
+    return _read_weights(folder / _AVERAGE) if (folder / _AVERAGE).exists() else None
 
 
 def drop_epochs_except(folder: Path, epochs: Sequence[int]) -> None:
@@ -94,7 +132,7 @@ def kept_epochs(folder: Path) -> list[int]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a kill in the middle of writing has left."""
-    for name in (_CHECKPOINT, "epoch-*.safetensors"):
+    for name in (_CHECKPOINT, _AVERAGE, "epoch-*.safetensors"):
         for path in folder.glob(f".{name}.*"):
             path.unlink(missing_ok=True)
 

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from asr.errors import ConfigError
+from asr.errors import ConfigError, ModelError
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class World:
         """Wrap a model so that its gradients are averaged over the processes."""
         return nn.parallel.DistributedDataParallel(model) if self.size > 1 else model
 
+    def adding_up(self, model: nn.Module, *, last: bool) -> AbstractContextManager[None]:
+        """Within it gradients are added up, and averaged over the processes with the last ones."""
+        if last or not isinstance(model, nn.parallel.DistributedDataParallel):
+            return nullcontext()
+        return model.no_sync()
+
 
 @contextmanager
 def join_world(device: torch.device) -> Iterator[World]:
@@ -59,6 +66,16 @@ def join_world(device: torch.device) -> Iterator[World]:
         yield World(torch.distributed.get_rank(), size)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def refuse_other_steps(folder: Path, step: int, world: World) -> None:
+    """Raise ModelError where the processes have not loaded the same checkpoint."""
+    steps = world.gather([str(step)])
+    if len(set(steps)) > 1:
+        raise ModelError(
+            f"{folder}: the training processes go on from different steps ({', '.join(steps)}); "
+            "the experiment folder must be shared by all machines, its checkpoint.pt visible to all"
+        )
 
 
 def choose_device(name: str) -> torch.device:

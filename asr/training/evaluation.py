@@ -1,6 +1,9 @@
 """Evaluation during training: loss, WER and CER of the development set, greedily decoded."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +17,17 @@ from asr.text import Normalizer
 from asr.tokens import TokenTable
 from asr.training.loss import ctc_losses
 
+_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One utterance as it was said and as it was recognised."""
+
+    id: str
+    reference: str
+    hypothesis: str
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -23,7 +37,33 @@ class Evaluation:
     words: ErrorCounts
     characters: ErrorCounts
     blank_share: float  # of the frames, those where the blank is the best token
-    example: tuple[str, str]  # reference and hypothesis of one utterance
+    samples: tuple[Sample, ...]  # the same utterances each time, spread over the set
+    emitted_ratio: float = 1.0  # tokens that were put out / tokens that should be
+    infinite: tuple[str, ...] = ()  # ids of utterances that the loss leaves out, being infinite
+
+    def record(self) -> dict[str, Any]:
+        """Its part of metrics.jsonl."""
+        return {
+            "dev_loss": self.loss,
+            "dev_wer": self.words.rate,
+            "dev_cer": self.characters.rate,
+            "dev_infinite": list(self.infinite),
+            "blank_share": self.blank_share,
+            "emitted_ratio": self.emitted_ratio,
+            "samples": [asdict(sample) for sample in self.samples],
+        }
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """What is kept of one utterance."""
+
+    text: str
+    emitted: int  # tokens
+    blanks: int  # frames
+    frames: int
+    tokens: int  # of the target
+    loss: float  # nats
 
 
 @torch.inference_mode()
@@ -35,37 +75,58 @@ def evaluate(
     normalizer: Normalizer,
     batch: BatchSettings,
 ) -> Evaluation:
-    """Decode a development set greedily and count the errors against its raw, normalised text."""
+    """Decode a development set greedily and count the errors against its raw, normalised text.
+
+    An utterance whose target does not fit into its frames has an infinite loss: it is left out
+    of the mean, and named.
+    """
     model.eval()
-    device = next(model.parameters()).device
     frames = [dataset.frames(index, 0) for index in range(len(dataset))]
-    loss = token_count = blanks = frame_count = 0.0
-    hypotheses: dict[str, str] = {}
+    decoded: dict[str, _Decoded] = {}
     for indices in plan_batches(frames, batch, seed=0, epoch=0):
-        examples = collate([dataset.example(index, 0) for index in indices])
-        emissions: Emissions = model(
-            examples.features.to(device), examples.feature_lengths.to(device)
-        )
-        on_cpu = Emissions(emissions.log_probs.cpu(), emissions.lengths.cpu())
-        losses = ctc_losses(on_cpu, examples)
-        loss += float(losses[losses.isfinite()].sum())
-        token_count += float(examples.target_lengths.sum())
-        for identifier, log_probs in zip(examples.ids, _each(on_cpu, examples), strict=True):
-            hypotheses[identifier] = greedy_decode(log_probs, tokens).text
-            blanks += float((log_probs.argmax(dim=1) == 0).sum())
-            frame_count += len(log_probs)
-    references = {u.id: normalizer(u.text or "") for u in dataset.utterances}
-    pairs = [(reference, hypotheses[name]) for name, reference in references.items()]
+        decoded |= _decode(model, collate([dataset.example(i, 0) for i in indices]), tokens)
+    finite = [one for one in decoded.values() if math.isfinite(one.loss)]
+    texts = {u.id: (normalizer(u.text or ""), decoded[u.id].text) for u in dataset.utterances}
+    loss = sum(one.loss for one in finite) / max(1, sum(one.tokens for one in finite))
     return Evaluation(
-        loss=loss / max(1.0, token_count),
-        words=sum((word_errors(*pair) for pair in pairs), start=ErrorCounts()),
-        characters=sum((character_errors(*pair) for pair in pairs), start=ErrorCounts()),
-        blank_share=blanks / max(1.0, frame_count),
-        example=pairs[0],
+        loss=loss if finite else math.nan,
+        words=sum((word_errors(*pair) for pair in texts.values()), start=ErrorCounts()),
+        characters=sum((character_errors(*pair) for pair in texts.values()), start=ErrorCounts()),
+        blank_share=_total(decoded, "blanks") / max(1, _total(decoded, "frames")),
+        samples=_samples(texts),
+        emitted_ratio=_total(decoded, "emitted") / max(1, _total(decoded, "tokens")),
+        infinite=tuple(name for name in texts if not math.isfinite(decoded[name].loss)),
     )
 
 
-def _each(emissions: Emissions, batch: Batch) -> list[torch.Tensor]:
-    return [
-        emissions.log_probs[row, : int(emissions.lengths[row])] for row in range(len(batch.ids))
-    ]
+def _decode(model: nn.Module, batch: Batch, tokens: TokenTable) -> dict[str, _Decoded]:
+    """Utterances of a batch by their ids."""
+    device = next(model.parameters()).device
+    emissions: Emissions = model(batch.features.to(device), batch.feature_lengths.to(device))
+    on_cpu = Emissions(emissions.log_probs.cpu(), emissions.lengths.cpu())
+    losses = ctc_losses(on_cpu, batch).tolist()
+    decoded = {}
+    for row, name in enumerate(batch.ids):
+        log_probs = on_cpu.log_probs[row, : int(on_cpu.lengths[row])]
+        hypothesis = greedy_decode(log_probs, tokens)
+        decoded[name] = _Decoded(
+            text=hypothesis.text,
+            emitted=len(hypothesis.tokens),
+            blanks=int((log_probs.argmax(dim=1) == 0).sum()),
+            frames=len(log_probs),
+            tokens=int(batch.target_lengths[row]),
+            loss=losses[row],
+        )
+    return decoded
+
+
+def _samples(texts: Mapping[str, tuple[str, str]]) -> tuple[Sample, ...]:
+    """The first utterance, the last, and some evenly in between."""
+    names = list(texts)
+    count = min(_SAMPLES, len(names))
+    chosen = [names[round(n * (len(names) - 1) / max(1, count - 1))] for n in range(count)]
+    return tuple(Sample(name, *texts[name]) for name in chosen)
+
+
+def _total(decoded: Mapping[str, _Decoded], what: str) -> int:
+    return sum(getattr(one, what) for one in decoded.values())

@@ -1,66 +1,48 @@
 """The training loop: CTC, AdamW, checkpoints, best epochs.
 
 What happens in a step depends on the settings, the seed and the number of the step alone: batches
-and augmentation are functions of (seed, epoch), dropout is seeded anew at each step. So a training
-that was killed goes on from its checkpoint exactly as if it had never stopped.
+and augmentation are functions of (seed, epoch), dropout is seeded anew for each batch. So a
+training that was killed goes on from its checkpoint exactly as if it had never stopped, and several
+processes, which share the batches of a step, learn what one would.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from asr.batching import BatchSettings, plan_batches, refuse_too_long
-from asr.dataset import SpeechDataset, collate
+from asr.batching import refuse_too_long
+from asr.dataset import Batch
 from asr.encoder.encoder import Encoder
-from asr.errors import ModelError
-from asr.settings import Settings
-from asr.text import Normalizer
-from asr.tokens import TokenTable
+from asr.errors import DivergenceError, Stopped
+from asr.training.bad_steps import blame
 from asr.training.checkpoint import (
     Progress,
+    Trained,
     drop_epochs_except,
     load_checkpoint,
     remove_leftovers,
+    save_average,
     save_checkpoint,
     save_epoch,
 )
-from asr.training.distributed import World, join_world
+from asr.training.distributed import World, join_world, refuse_other_steps
 from asr.training.evaluation import Evaluation, evaluate
+from asr.training.loader import BatchLoader, workers_wanted
 from asr.training.loss import ctc_losses, refuse_infeasible
-from asr.training.optimizer import OptimizerSettings, build_optimizer, learning_rate
-from asr.training.precision import Precision, uses_bfloat16
+from asr.training.measurements import EpochSums, GradientGauge
+from asr.training.moving_average import MovingAverage
+from asr.training.optimizer import build_optimizer
+from asr.training.plan import Step, StepPlan
+from asr.training.precision import uses_bfloat16
 from asr.training.reporting import Reporter, best_first
+from asr.training.schedule import epochs_since_best, rate_share
+from asr.training.settings import TrainingData, TrainingSettings
 from asr.training.signals import stop_requests
-
-_MOST_BAD_STEPS = 10  # in a row, before training is called diverged
-
-
-class TrainingSettings(Settings):
-    """How long and how fast the model learns."""
-
-    epochs: int = Field(default=30, ge=1)
-    batch: BatchSettings = BatchSettings()
-    optimizer: OptimizerSettings = OptimizerSettings()
-    precision: Precision = "auto"  # of matrix products: bfloat16 where the hardware has it
-    keep: int = Field(default=3, ge=1)  # best epochs, whose weights are averaged at the end
-    cache_gib: float = Field(default=2.0, ge=0)  # of features in memory, in each process
-    checkpoint_minutes: float = Field(default=5.0, gt=0)
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What is learned from, and what is measured on."""
-
-    train: SpeechDataset
-    dev: SpeechDataset
-    tokens: TokenTable
-    normalizer: Normalizer
+from asr.training.watch import Watch, run_settings
 
 
 def train(
@@ -74,14 +56,16 @@ def train(
 ) -> None:
     """Train an encoder, or go on where a checkpoint in `folder` says.
 
-    Leaves `epoch-*.safetensors` of the best epochs and `metrics.jsonl` in the folder.
+    Leaves `epoch-*.safetensors` of the best epochs, `metrics.jsonl` and `training.html` in the
+    folder.
 
     Raises:
-        ConfigError: a training utterance is longer than a batch may be.
+        ConfigError: a training utterance is longer than a batch may be, or TensorBoard is asked
+            for and not installed.
         DataError: a training target does not fit into its frames.
-        ModelError: training diverged, the checkpoint there is of another model, or not all
-            processes see it.
-        KeyboardInterrupt: it was asked to stop; the checkpoint is written.
+        DivergenceError: the gradients stay infinite.
+        ModelError: the checkpoint there is of another model, or not all processes see it.
+        Stopped: it was asked to stop; the checkpoint is written.
     """
     refuse_infeasible(data.train, encoder)
     slowest = {one.id: data.train.most_frames(i) for i, one in enumerate(data.train.utterances)}
@@ -90,20 +74,10 @@ def train(
     with join_world(device) as world, stop_requests() as stop:
         run = _Run(encoder, data, settings, folder=folder, seed=seed, world=world)
         with run.reporter:
-            while run.progress.epoch < settings.epochs:
+            while not run.done:
                 run.epoch(stop)
         if stop():  # it came after the last step
-            raise KeyboardInterrupt
-
-
-def _refuse_other_steps(folder: Path, progress: Progress, world: World) -> None:
-    """Raise ModelError where the processes have not loaded the same checkpoint."""
-    steps = world.gather([str(progress.step)])
-    if len(set(steps)) > 1:
-        raise ModelError(
-            f"{folder}: the training processes go on from different steps ({', '.join(steps)}); "
-            "the experiment folder must be shared by all machines, its checkpoint.pt visible to all"
-        )
+            raise Stopped
 
 
 class _Run:
@@ -119,121 +93,155 @@ class _Run:
         seed: int,
         world: World,
     ) -> None:
-        self._encoder, self._data, self._settings = encoder, data, settings
+        self._data, self._settings = data, settings
         self._folder, self._seed, self._world = folder, seed, world
         self._device = next(encoder.parameters()).device
-        self._optimizer = build_optimizer(encoder, settings.optimizer)
-        self.progress = load_checkpoint(folder, encoder, self._optimizer) or Progress()
-        _refuse_other_steps(folder, self.progress, world)
+        decay = settings.moving_average
+        self._trained = Trained(
+            encoder,
+            build_optimizer(encoder, settings.optimizer),
+            MovingAverage(encoder, decay) if decay else None,
+        )
+        self.progress = load_checkpoint(folder, self._trained) or Progress()
+        refuse_other_steps(folder, self.progress.step, world)
         if world.writes:
             remove_leftovers(folder)
         self._half = uses_bfloat16(settings.precision, self._device)
         self._model = world.parallel(encoder)
-        self.reporter = Reporter(
-            folder, settings.epochs, epochs_done=self.progress.epoch, quiet=not world.writes
+        self._plan = StepPlan(data.train, settings.batch, seed=seed, world=world)
+        to_come = self._plan.keys(
+            range(self.progress.epoch, settings.epochs), self.progress.batches_in_epoch
         )
-        self._bad_steps = 0
+        self._loader = BatchLoader(
+            data.train, to_come, workers=workers_wanted(settings.workers, self._device, world)
+        )
+        self._gauge = GradientGauge(encoder, settings.optimizer.clip_norm)
+        done = self.progress.epoch
+        shown = run_settings(encoder, settings, train=data.train, seed=seed, world=world)
+        self.reporter = Reporter(
+            folder,
+            settings.epochs,
+            epochs_done=done,
+            quiet=not world.writes,
+            watch=Watch(folder, shown, epochs_done=done) if world.writes else None,
+        )
         self._drop_others()
         self._saved = self._clock = time.monotonic()
 
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are done, or the last ones have brought nothing."""
+        progress, patience = self.progress, self._settings.patience
+        rates = [(one["dev_wer"], one["dev_cer"]) for one in progress.history]
+        if patience and epochs_since_best(rates) >= patience:
+            return True
+        return progress.epoch >= self._settings.epochs
+
     def epoch(self, stop: Callable[[], bool]) -> None:
         """Take the steps that are left of the epoch at hand, then measure on dev."""
-        progress, size = self.progress, self._world.size
-        batches = self._batches(progress.epoch)
-        # As many batches a step as there are processes (fewer in the last). Counted in batches,
-        # since a checkpoint may come from another number of processes.
-        for start in range(progress.batches_in_epoch, len(batches), size):
-            done = progress.epoch + start / len(batches)
-            self._step(batches[start : start + size], done / self._settings.epochs)
+        progress = self.progress
+        total = len(self._plan.batches(progress.epoch))
+        # Counted in batches, since a checkpoint may come from another number of processes.
+        for step in self._plan.steps(progress.epoch, progress.batches_in_epoch):
+            done = progress.epoch + progress.batches_in_epoch / total
+            with progress.sums.timed("step_seconds"):
+                stopping = self._step(step, done, stop)
             progress.step += 1
-            progress.batches_in_epoch = min(start + size, len(batches))
-            loss = progress.loss_sum / max(1, progress.token_sum)
-            self.reporter.step(progress.epoch + progress.batches_in_epoch / len(batches), loss)
-            self._save_or_stop(stop)
+            progress.batches_in_epoch += len(step)
+            share = progress.batches_in_epoch / total
+            self.reporter.step(progress.epoch + share, progress.loss)
+            self._save_or_stop(stopping)
         self._finish_epoch()
 
-    def _batches(self, epoch: int) -> list[list[int]]:
-        """Batches of an epoch, for all processes together."""
-        train = self._data.train
-        frames = [train.frames(index, epoch) for index in range(len(train))]
-        return plan_batches(frames, self._settings.batch, seed=self._seed, epoch=epoch)
+    def _step(self, step: Step, epochs: float, stop: Callable[[], bool]) -> bool:
+        """One optimiser step after so many epochs; whether any process was asked to stop."""
+        tokens, optimizer = self._plan.tokens(step), self._trained.optimizer
+        optimizer.zero_grad(set_to_none=True)
+        losses, names = self._backward(self._plan.own(step), tokens)
+        totals = self._world.total(torch.stack([losses.sum(), losses.new_tensor(float(stop()))]))
+        if self._gauge.clip(self.progress.sums):
+            self.progress.bad_steps = 0
+            for group in optimizer.param_groups:
+                group["lr"] = self._rate(epochs)
+            optimizer.step()
+            if self._trained.average:
+                self._trained.average.update(self.progress.step + 1)
+            self.progress.loss_sum += float(totals[0])
+            self.progress.token_sum += tokens
+        else:
+            self._skip(losses, names)
+        return bool(totals[1])
 
-    def _step(self, batches: list[list[int]], done: float) -> None:
-        """One optimiser step, in the share `done` of the whole training."""
-        rank, size = self._world.rank, self._world.size
-        # A process without a batch of its own in the last step adds a gradient of zero.
-        indices = batches[rank] if rank < len(batches) else batches[0]
-        counts = float(rank < len(batches))
-        torch.manual_seed(hash((self._seed, self.progress.step, rank)) & 0x7FFFFFFFFFFFFFFF)
-        losses, tokens, names = self._losses(indices)
-        tokens_of_all = self._world.total(torch.tensor(tokens * counts, device=self._device))
-        loss = losses.sum() * counts
-        self._optimizer.zero_grad(set_to_none=True)
-        # The engine averages gradients over processes; the mean is over all their tokens.
-        torch.autograd.backward(loss * size / tokens_of_all)
-        norm = nn.utils.clip_grad_norm_(
-            self._encoder.parameters(), self._settings.optimizer.clip_norm
-        )
-        if not bool(norm.isfinite()):
-            self._skip(losses.detach(), names)
-            return
-        self._bad_steps = 0
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._settings.optimizer, done)
-        self._optimizer.step()
-        self.progress.loss_sum += float(self._world.total(loss.detach()))
-        self.progress.token_sum += int(tokens_of_all)
+    def _backward(self, own: list[int], tokens: int) -> tuple[Tensor, list[str]]:
+        """Add up the gradient of this process's batches; their losses (B,) and ids.
 
-    def _losses(self, indices: list[int]) -> tuple[Tensor, float, tuple[str, ...]]:
-        """Losses (B,), number of target tokens and ids of a batch."""
-        batch = collate([self._data.train.example(i, self.progress.epoch) for i in indices])
+        The mean is over all tokens of the step, whichever process and batch they are in. A process
+        without a batch of its own adds a gradient of zero: the engine waits for one of each.
+        """
+        weight = float(bool(own))
+        found: list[Tensor] = []
+        names: list[str] = []
+        for position in own or [0]:
+            with self.progress.sums.timed("wait_seconds"):
+                batch = self._loader.next()
+            torch.manual_seed(hash((self._seed, self.progress.step, position)) & 0x7FFFFFFFFFFFFFFF)
+            with self._world.adding_up(self._model, last=not own or position == own[-1]):
+                losses = self._losses(batch) * weight
+                # The engine averages gradients over processes.
+                torch.autograd.backward(losses.sum() * self._world.size / max(1, tokens))
+            found.append(losses.detach())
+            names += batch.ids
+        return torch.cat(found), names
+
+    def _losses(self, batch: Batch) -> Tensor:
+        """Loss (B,) of each utterance."""
         self._model.train()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             emissions = self._model(
                 batch.features.to(self._device), batch.feature_lengths.to(self._device)
             )
-        return ctc_losses(emissions, batch), float(batch.target_lengths.sum()), batch.ids
+        return ctc_losses(emissions, batch)
 
-    def _skip(self, losses: Tensor, names: tuple[str, ...]) -> None:
+    def _rate(self, epochs: float) -> float:
+        losses = [one["dev_loss"] for one in self.progress.history]
+        share = rate_share(self._settings.schedule, epochs / self._settings.epochs, losses)
+        return self._settings.optimizer.learning_rate * share
+
+    def _skip(self, losses: Tensor, names: list[str]) -> None:
         """Leave out a step whose gradient is not finite, and say of which utterances."""
-        finite = losses.isfinite().tolist()
-        bad = self._world.gather(
-            [name for name, good in zip(names, finite, strict=True) if not good]
+        progress, most = self.progress, self._settings.max_bad_steps
+        infinite, words = blame(
+            losses, names, dataset=self._data.train, epoch=progress.epoch, world=self._world
         )
-        self.reporter.say(
-            f"step {self.progress.step}: gradient not finite, step left out "
-            f"(utterances with infinite loss: {', '.join(dict.fromkeys(bad)) or 'none'})"
-        )
-        self._bad_steps += 1
-        if self._bad_steps >= _MOST_BAD_STEPS:
-            raise ModelError(
-                f"training diverged: {_MOST_BAD_STEPS} steps in a row without a finite gradient; "
-                "lower training.optimizer.learning_rate or clip_norm"
+        self.reporter.say(f"step {progress.step}: gradient not finite, step left out ({words})")
+        progress.sums.skip(infinite)
+        progress.bad_steps += 1
+        if progress.bad_steps >= most:
+            raise DivergenceError(
+                f"training diverged: {most} steps in a row (training.max_bad_steps) without a "
+                "finite gradient; lower training.optimizer.learning_rate or clip_norm"
             )
 
-    def _save_or_stop(self, stop: Callable[[], bool]) -> None:
-        wanted = torch.tensor(float(stop()), device=self._device)
-        stopping = bool(self._world.total(wanted))
-        due = time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes
-        if stopping or due:
+    def _save_or_stop(self, stopping: bool) -> None:
+        if stopping or time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes:
             self._save()
         if stopping:
             self.reporter.say("stopped; the checkpoint is written: run the same command to go on")
-            raise KeyboardInterrupt
+            raise Stopped
 
     def _save(self) -> None:
         now = time.monotonic()
         self.progress.seconds += now - self._clock
         self._clock = self._saved = now
         if self._world.writes:
-            save_checkpoint(self._folder, self.progress, self._encoder, self._optimizer)
+            save_checkpoint(self._folder, self.progress, self._trained)
 
     def _finish_epoch(self) -> None:
         progress = self.progress
         started = time.monotonic()
         seconds_before = progress.seconds
         evaluation = evaluate(
-            self._encoder,
+            self._trained.model,
             self._data.dev,
             tokens=self._data.tokens,
             normalizer=self._data.normalizer,
@@ -243,6 +251,7 @@ class _Run:
         record = self._record(evaluation, started - self._clock + seconds_before)
         self._keep_best(record)
         progress.batches_in_epoch, progress.loss_sum, progress.token_sum = 0, 0.0, 0
+        progress.sums = EpochSums()
         self.reporter.epoch(record)
         self._save()
         self._drop_others()
@@ -252,28 +261,26 @@ class _Run:
         progress = self.progress
         audio = sum(utterance.duration for utterance in self._data.train.utterances)
         epochs_per_second = progress.epoch / max(1e-9, seconds)
-        done = progress.epoch / self._settings.epochs
         return {
             "epoch": progress.epoch,
             "step": progress.step,
-            "loss": progress.loss_sum / max(1, progress.token_sum),
-            "dev_loss": evaluation.loss,
-            "dev_wer": evaluation.words.rate,
-            "dev_cer": evaluation.characters.rate,
-            "blank_share": evaluation.blank_share,
-            "learning_rate": learning_rate(self._settings.optimizer, done),
+            "loss": progress.loss,
+            **evaluation.record(),
+            "learning_rate": self._rate(progress.epoch),
             "seconds": round(seconds, 1),
             "speed": audio * epochs_per_second,
-            "reference": evaluation.example[0],
-            "hypothesis": evaluation.example[1],
+            "padding_share": self._plan.padding(progress.epoch - 1),
+            **progress.sums.record(audio),
         }
 
     def _keep_best(self, record: dict[str, Any]) -> None:
         """Keep the weights of the best epochs."""
-        entry = {key: record[key] for key in ("epoch", "dev_wer", "dev_cer")}
-        self.progress.kept = best_first([*self.progress.kept, entry])[: self._settings.keep]
+        entry = {key: record[key] for key in ("epoch", "dev_wer", "dev_cer", "dev_loss")}
+        self.progress.history.append(entry)
         if self._world.writes:
-            save_epoch(self._folder, self.progress.epoch, self._encoder)
+            save_epoch(self._folder, self.progress.epoch, self._trained.model)
+            if self._trained.average:
+                save_average(self._folder, self._trained.average)
 
     def _drop_others(self) -> None:
         """Remove the weights of all epochs but the best that the checkpoint knows of.
@@ -281,4 +288,5 @@ class _Run:
         So it comes after the checkpoint: a kill in between must not cost one of the best.
         """
         if self._world.writes:
-            drop_epochs_except(self._folder, [entry["epoch"] for entry in self.progress.kept])
+            best = best_first(self.progress.history)[: self._settings.keep]
+            drop_epochs_except(self._folder, [one["epoch"] for one in best])

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: a progress bar or a line an epoch, and metrics.jsonl."""
+"""What a training tells while it runs: a progress bar, a line an epoch, metrics.jsonl."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from asr.files import write_text
+from asr.training.watch import Watch
 
 METRICS = "metrics.jsonl"
 
@@ -18,8 +19,20 @@ METRICS = "metrics.jsonl"
 class Reporter:
     """Shows progress on stderr and keeps one record an epoch in metrics.jsonl."""
 
-    def __init__(self, folder: Path, epochs: int, *, epochs_done: int, quiet: bool = False) -> None:
-        """Records of epochs after `epochs_done` come from a run that was cut off: they go."""
+    def __init__(
+        self,
+        folder: Path,
+        epochs: int,
+        *,
+        epochs_done: int,
+        quiet: bool = False,
+        watch: Watch | None = None,
+    ) -> None:
+        """Records of epochs after `epochs_done` come from a run that was cut off: they go.
+
+        `watch` is told of every epoch, and closed with the reporter.
+        """
+        self._watch = watch
         self._path = folder / METRICS
         self._epochs = epochs
         self._quiet = quiet
@@ -49,6 +62,8 @@ class Reporter:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+        if self._watch is not None:
+            self._watch.close()
 
     def step(self, done: float, loss: float) -> None:
         """Show how many epochs (a fraction) are done, and the loss so far."""
@@ -70,6 +85,8 @@ class Reporter:
             f"CER {record['dev_cer']:6.1%}  {record['speed']:.0f} x real time  "
             f"{left / 60:.0f} min left"
         )
+        if self._watch is not None:
+            self._watch.epoch(self._records, self.say)
 
     def say(self, text: str) -> None:
         """Print a line on stderr, above the progress bar."""

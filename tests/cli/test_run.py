@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from asr import cli
-from asr.errors import DataError
+from asr.errors import DataError, Stopped
 from asr.recipe.config import Recipe, load_recipe
 from asr.recipe.stage import Stage
 
@@ -17,7 +17,10 @@ calls: list[tuple[Path | None, str]] = []
 
 
 def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
-    """Two stages; by the seed the first fails (13), is stopped (130) or crashes (0)."""
+    """Two stages; by the seed the first fails (13), is stopped (130) or crashes (0).
+
+    By 131 the second is stopped when its work is saved.
+    """
     calls.append((corpus_folder, device))
 
     def prepare(output: Path, inputs: Mapping[str, Path]) -> None:
@@ -28,7 +31,10 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         (output / "data").write_text(str(1 // recipe.seed))
 
     def train(output: Path, inputs: Mapping[str, Path]) -> None:
+        if recipe.seed == 131:
+            raise Stopped
         (output / "model").write_text((inputs["prepare"] / "data").read_text())
+        (output / "training.html").touch()
 
     return [
         Stage(1, "prepare", (), {"seed": recipe.seed}, prepare),
@@ -82,6 +88,17 @@ def test_results_of_a_run_go_to_files_and_its_progress_to_stderr(
     assert "  1 prepare    running: not made yet\n" in captured.err
     assert "  6 train      done in 0.0 s\n" in captured.err
     assert Path("here/06_train").is_dir()
+
+
+def test_a_run_that_trained_ends_with_the_way_to_its_curves(
+    asr_run: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path("here/06_train/training.html")
+    asr_run("recipes/tiny", "--exp", "here")
+    assert page.is_file()
+    assert capsys.readouterr().err.splitlines()[-1] == f"curves: {page}"
+    asr_run("recipes/tiny", "--exp", "here")
+    assert "curves" not in capsys.readouterr().err, "nothing was trained"
 
 
 def test_dry_run_says_why_and_runs_nothing(
@@ -139,6 +156,13 @@ def test_device_that_does_not_exist_is_status_2(asr_run: Shell) -> None:
 
 def test_ctrl_c_is_status_130(asr_run: Shell) -> None:
     assert asr_run("recipes/tiny", "--set", "seed=130") == 130
+
+
+def test_stop_that_lost_nothing_is_status_0_and_says_how_to_go_on(
+    asr_run: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asr_run("recipes/tiny", "--set", "seed=131") == 0
+    assert "the same command goes on in exp/tiny/06_train.partial" in capsys.readouterr().err
 
 
 def test_crash_of_ours_is_not_dressed_up_as_the_users_mistake(asr_run: Shell) -> None:

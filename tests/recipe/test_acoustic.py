@@ -8,15 +8,17 @@ import pytest
 import torch
 from synthetic_speech import RATE, write_utterances
 
+from asr.augment.settings import AugmentSettings
 from asr.bundle import load_bundle, read_description
 from asr.encoder.encoder import Encoder
+from asr.errors import ConfigError
 from asr.manifest import Utterance
 from asr.recipe import acoustic
 from asr.recipe.config import Recipe
 from asr.scoring.error_rate import ErrorCounts
 from asr.tokens import Characters
 from asr.training.checkpoint import save_epoch
-from asr.training.evaluation import Evaluation
+from asr.training.evaluation import Evaluation, Sample
 
 TOKENS = Characters(" abc")
 RECIPE = Recipe.parse(
@@ -67,7 +69,7 @@ def script(monkeypatch: pytest.MonkeyPatch, results: dict[float, tuple[int, int]
         words, characters = (
             ErrorCounts(hits=100 - errors, substitutions=errors) for errors in results[value]
         )
-        return Evaluation(value, words, characters, 0.5, ("a", "b"))
+        return Evaluation(value, words, characters, 0.5, (Sample("u", "a", "b"),))
 
     monkeypatch.setattr(acoustic, "evaluate", evaluate)
 
@@ -106,6 +108,21 @@ def test_the_mean_is_taken_unless_the_best_epoch_alone_is_better(
 ) -> None:
     script(monkeypatch, {3.0: mean, 6.0: single})
     assert average(tmp_path, trained(tmp_path / "train", RATES)) == expected
+
+
+@pytest.mark.usefixtures("utterances")
+def test_averaging_reads_no_recordings_for_augmentation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = AugmentSettings.parse({"noise": {"folder": "gone"}}, "test")
+    monkeypatch.setattr(acoustic, "train", pytest.fail)
+    script(monkeypatch, {3.0: (9, 9), 6.0: (9, 9)})
+    folders = {"train": trained(tmp_path / "train", RATES), "tokens": tmp_path}
+    recipe = RECIPE.model_copy(update={"augment": noisy})
+    with pytest.raises(ConfigError, match="gone does not exist"):
+        acoustic.train_encoder(recipe, folders, tmp_path / "again", "cpu")
+    acoustic.average(recipe, folders, tmp_path / "average", "cpu")
+    assert value_of(load_bundle(tmp_path / "average").encoder) == 3.0
 
 
 @pytest.mark.usefixtures("utterances")

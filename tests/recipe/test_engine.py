@@ -151,7 +151,7 @@ def test_unknown_corpus_leaves_what_was_made(pipeline: Pipeline) -> None:
     pipeline.corpus = None
     assert pipeline.run() == []
     pipeline.corpus = "corpus-2"
-    assert pipeline.reason("prepare") == "corpus changed"
+    assert pipeline.reason("prepare") == "files outside the experiment changed"
 
 
 def test_corpus_that_the_stage_itself_fetches_does_not_make_it_run_again(

@@ -10,7 +10,7 @@ import soundfile
 from synthetic_speech import RATE, speak, write_utterances
 
 from asr.dataset import FrontEnd, SpeechDataset
-from asr.errors import ConfigError, DataError
+from asr.errors import AudioError, ConfigError, DataError
 from asr.features import FeatureExtractor
 from asr.manifest import Utterance, read_manifest, write_manifest
 from asr.recipe import corpus
@@ -99,6 +99,24 @@ class Experiment:
 @pytest.fixture
 def experiment(tmp_path: Path) -> Experiment:
     return Experiment(tmp_path)
+
+
+def test_training_starts_anew_where_its_recordings_of_noise_changed(tmp_path: Path) -> None:
+    def fingerprint(**augment: Any) -> str | None:
+        stages = build_stages(make_recipe(augment=augment), corpus_folder=None, device="cpu")
+        return next(stage for stage in stages if stage.name == "train").external()
+
+    assert fingerprint(noise={}, reverb={}) == ""
+    noise = {"folder": str(tmp_path / "cafes")}
+    assert fingerprint(noise=noise) is None  # not at hand: what was made stands
+    soundfile.write(tmp_path / "a.wav", np.full(100, 0.1), RATE)
+    (tmp_path / "cafes").mkdir()
+    (tmp_path / "a.wav").rename(tmp_path / "cafes/a.wav")
+    before = fingerprint(noise=noise)
+    assert before
+    assert fingerprint(noise=noise) == before
+    soundfile.write(tmp_path / "cafes/b.wav", np.full(100, 0.1), RATE)
+    assert fingerprint(noise=noise) not in (before, None, "")
 
 
 class TestSplits:
@@ -195,6 +213,18 @@ class TestCheck:
             frames = len(dataset.example(longest, epoch).features)
             assert make_encoder(recipe).frames(frames) >= len(usable[longest].text or "")
 
+    def test_recordings_for_augmentation_that_cannot_be_used_are_named_before_training(
+        self, experiment: Experiment, tmp_path: Path
+    ) -> None:
+        cafes = tmp_path / "cafes"
+        recipe = make_recipe(augment={"noise": {"folder": str(cafes)}})
+        with pytest.raises(ConfigError, match=r"^augment\.noise\.folder: .*cafes does not exist"):
+            experiment.check(recipe)
+        cafes.mkdir()
+        (cafes / "a.wav").write_text("not sound")
+        with pytest.raises(AudioError, match=r"^augment\.noise\.folder: .*a\.wav: not audio"):
+            experiment.check(recipe)
+
     def test_characters_that_training_never_shows_are_named_and_dev_keeps_them(
         self, experiment: Experiment, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -274,6 +304,15 @@ def make_encoder(recipe: Recipe) -> Any:
     from asr.encoder.encoder import Encoder
 
     return Encoder(recipe.encoder, inputs=recipe.features.dimension, tokens=3)
+
+
+def test_asking_for_tensorboard_does_not_call_for_a_new_training() -> None:
+    def settings(**training: Any) -> dict[str, Any]:
+        stages = build_stages(make_recipe(training=training), corpus_folder=None, device="cpu")
+        return {stage.name: dict(stage.settings) for stage in stages}
+
+    assert settings(tensorboard=True) == settings()
+    assert settings(max_bad_steps=3) != settings()
 
 
 def test_tokens_are_the_normalised_characters_of_what_is_trained_on(

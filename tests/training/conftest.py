@@ -9,14 +9,15 @@ import pytest
 import torch
 from synthetic_speech import RATE, make_texts, write_utterances
 
-from asr.augment import AugmentSettings
+from asr.augment.settings import AugmentSettings
 from asr.dataset import FrontEnd, SpeechDataset
 from asr.encoder.encoder import Encoder, EncoderSettings
 from asr.features import FeatureExtractor, FeatureSettings
 from asr.manifest import Utterance
 from asr.text import Normalizer
 from asr.tokens import Characters
-from asr.training.loop import TrainingData, TrainingSettings, train
+from asr.training.loop import train
+from asr.training.settings import TrainingData, TrainingSettings
 
 
 @dataclass

@@ -16,24 +16,28 @@ from asr.manifest import read_manifest
 from asr.text import Normalizer
 from asr.tokens import Characters
 from asr.training import loop
+from asr.training import plan as plan_module
 from asr.training.loss import ctc_losses
+from asr.training.settings import TrainingData, TrainingSettings
 
 
-def train_tiny(manifest: Path, folder: Path, plan: list[list[int]]) -> None:
+def train_tiny(
+    manifest: Path, folder: Path, plan: list[list[int]], *, poisoned: bool = True
+) -> None:
     """Train three epochs on the batches of `plan`, without chance, in float32, at one rate.
 
-    In the very first step, utt-003 has an infinite loss.
+    Where poisoned, utt-003 has an infinite loss in the very first step.
     """
     steps = itertools.count()
 
     def losses(emissions: Emissions, batch: Batch) -> Tensor:
         bad = torch.tensor([name == "utt-003" for name in batch.ids])
-        factor = torch.where(bad, torch.inf, 1.0) if next(steps) == 0 else 1.0
+        factor = torch.where(bad, torch.inf, 1.0) if poisoned and next(steps) == 0 else 1.0
         return ctc_losses(emissions, batch) * factor
 
-    loop.plan_batches = lambda *_, **__: plan
+    plan_module.plan_batches = lambda *_, **__: plan
     loop.ctc_losses = losses
-    loop.learning_rate = lambda settings, _: settings.learning_rate
+    loop.rate_share = lambda *_: 1.0
     torch.manual_seed(1)
     encoder = Encoder(EncoderSettings(hidden=8, layers=1, factor=2, dropout=0), inputs=8, tokens=8)
     tokens, normalizer = Characters(" abcdef"), Normalizer("basic")
@@ -45,8 +49,8 @@ def train_tiny(manifest: Path, folder: Path, plan: list[list[int]]) -> None:
     )
     loop.train(
         encoder,
-        loop.TrainingData(dataset, dataset, tokens, normalizer),
-        loop.TrainingSettings(epochs=3, precision="float32"),
+        TrainingData(dataset, dataset, tokens, normalizer),
+        TrainingSettings(epochs=3, precision="float32"),
         folder=folder,
         seed=1,
         device=torch.device("cpu"),

@@ -15,6 +15,7 @@ import asr
 from asr.errors import ModelError
 from asr.training.checkpoint import (
     Progress,
+    Trained,
     average_epochs,
     drop_epochs_except,
     kept_epochs,
@@ -24,53 +25,69 @@ from asr.training.checkpoint import (
     save_checkpoint,
     save_epoch,
 )
+from asr.training.moving_average import MovingAverage
 
 
-def make_model(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """A model that has taken one step."""
+def make_trained(seed: int) -> Trained:
+    """A model that has taken one step, and its average."""
     torch.manual_seed(seed)
     model = nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
     model(torch.ones(1, 3)).sum().backward()
     optimizer.step()
-    return model, optimizer
+    average = MovingAverage(model, 0.5)
+    average.update(seed)
+    return Trained(model, optimizer, average)
 
 
 def test_a_checkpoint_gives_back_weights_optimizer_and_progress(tmp_path: Path) -> None:
-    model, optimizer = make_model(1)
-    kept = [{"epoch": 2, "dev_wer": 0.5, "dev_cer": 0.25}]
-    progress = Progress(3, 7, 31, loss_sum=0.1 + 0.2, token_sum=12, seconds=4.5, kept=kept)
-    save_checkpoint(tmp_path, progress, model, optimizer)
-    other, other_optimizer = make_model(2)
-    assert load_checkpoint(tmp_path, other, other_optimizer) == progress
-    assert torch.equal(other.weight, model.weight)
-    ours, theirs = optimizer.state_dict()["state"], other_optimizer.state_dict()["state"]
+    trained, other = make_trained(1), make_trained(2)
+    history = [{"epoch": 2, "dev_wer": 0.5, "dev_cer": 0.25, "dev_loss": 1.5}]
+    progress = Progress(3, 7, 31, loss_sum=0.1 + 0.2, token_sum=12, seconds=4.5, history=history)
+    progress.bad_steps = 2
+    progress.sums.take({"all": 0.1 + 0.2, "head": 0.3}, clip_norm=0.25)
+    progress.sums.skip(["utt-001"])
+    save_checkpoint(tmp_path, progress, trained)
+    assert load_checkpoint(tmp_path, other) == progress
+    for name, weight in trained.model.state_dict().items():
+        assert torch.equal(other.model.state_dict()[name], weight)
+        assert trained.average is not None
+        assert other.average is not None
+        assert torch.equal(other.average.average[name], trained.average.average[name])
+    ours, theirs = (one.optimizer.state_dict()["state"] for one in (trained, other))
     for number, state in ours.items():
         assert {key: value.tolist() for key, value in state.items()} == {
             key: value.tolist() for key, value in theirs[number].items()
         }
 
 
+def test_a_checkpoint_without_the_average_that_is_asked_for_is_refused(tmp_path: Path) -> None:
+    trained = make_trained(1)
+    save_checkpoint(tmp_path, Progress(), Trained(trained.model, trained.optimizer, None))
+    with pytest.raises(ModelError, match="not a checkpoint of this training"):
+        load_checkpoint(tmp_path, make_trained(1))
+
+
 def test_a_folder_without_checkpoint_gives_none(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path, *make_model(1)) is None
+    assert load_checkpoint(tmp_path, make_trained(1)) is None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "overwritten"])
 def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path, damage: str) -> None:
-    save_checkpoint(tmp_path, Progress(), *make_model(1))
+    save_checkpoint(tmp_path, Progress(), make_trained(1))
     path = tmp_path / "checkpoint.pt"
     whole = path.read_bytes()
     content = {"truncated": whole[: len(whole) // 2], "emptied": b"", "overwritten": b"words"}
     path.write_bytes(content[damage])
     with pytest.raises(ModelError, match=r"checkpoint.pt: not a checkpoint, or damaged.*remove it"):
-        load_checkpoint(tmp_path, *make_model(1))
+        load_checkpoint(tmp_path, make_trained(1))
 
 
 def test_another_models_checkpoint_is_refused_on_one_line(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, Progress(), *make_model(1))
+    save_checkpoint(tmp_path, Progress(), make_trained(1))
     deep = nn.Sequential(*(nn.Linear(3, 3) for _ in range(20)))
     with pytest.raises(ModelError, match=r"checkpoint.pt: not a checkpoint of this") as raised:
-        load_checkpoint(tmp_path, deep, torch.optim.AdamW(deep.parameters()))
+        load_checkpoint(tmp_path, Trained(deep, torch.optim.AdamW(deep.parameters()), None))
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 500
 
@@ -91,18 +108,18 @@ class Trap:
 def test_opening_a_checkpoint_runs_no_code(tmp_path: Path, save: Any) -> None:
     save({"progress": Trap(tmp_path / "sprung"), "model": {}}, tmp_path / "checkpoint.pt")
     with pytest.raises(ModelError, match="not a checkpoint"):
-        load_checkpoint(tmp_path, *make_model(1))
+        load_checkpoint(tmp_path, make_trained(1))
     assert not (tmp_path / "sprung").exists()
 
 
 _KILLED_WHILE_SAVING = """
 import os, signal, sys, torch
 from pathlib import Path
-from asr.training.checkpoint import Progress, save_checkpoint
+from asr.training.checkpoint import Progress, Trained, save_checkpoint
 
 folder, model = Path(sys.argv[1]), torch.nn.Linear(3, 2)
-optimizer = torch.optim.AdamW(model.parameters())
-save_checkpoint(folder, Progress(epoch=1), model, optimizer)
+trained = Trained(model, torch.optim.AdamW(model.parameters()), None)
+save_checkpoint(folder, Progress(epoch=1), trained)
 save = torch.save
 
 def half(state, path):
@@ -111,7 +128,7 @@ def half(state, path):
     os.kill(os.getpid(), signal.SIGKILL)
 
 torch.save = half
-save_checkpoint(folder, Progress(epoch=2), model, optimizer)
+save_checkpoint(folder, Progress(epoch=2), trained)
 """
 
 
@@ -123,7 +140,8 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(tmp_path: Pa
         timeout=120,
     )
     assert killed.returncode == -9
-    progress = load_checkpoint(tmp_path, *make_model(1))
+    trained = make_trained(1)
+    progress = load_checkpoint(tmp_path, Trained(trained.model, trained.optimizer, None))
     assert progress is not None
     assert progress.epoch == 1
     assert len(list(tmp_path.iterdir())) == 2, "half a checkpoint stays behind"

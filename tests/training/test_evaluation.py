@@ -1,5 +1,6 @@
 """Evaluation during training: what is counted, against what, whatever the batches."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from asr.features import FeatureExtractor, FeatureSettings
 from asr.scoring.error_rate import ErrorCounts
 from asr.text import Normalizer
 from asr.tokens import Characters
-from asr.training.evaluation import Evaluation, evaluate
+from asr.training.evaluation import Evaluation, Sample, evaluate
 
 TOKENS = Characters(" abc")
 
@@ -87,8 +88,39 @@ def test_characters_are_counted_with_their_spaces(tmp_path: Path) -> None:
     assert characters == ErrorCounts(hits=8, deletions=2)
 
 
-def test_the_example_is_the_first_utterance(tmp_path: Path) -> None:
-    assert run(tmp_path, SPOKEN).example == ("ab c", "ab c")
+def test_the_samples_are_the_utterances_as_said_and_as_recognised(tmp_path: Path) -> None:
+    assert run(tmp_path, SPOKEN).samples == (
+        Sample("utt-000", "ab c", "ab c"),
+        Sample("utt-001", "a b c a", "a b aa"),
+        Sample("utt-002", "cc", "ca c"),
+    )
+
+
+def test_five_samples_are_spread_over_a_larger_set(tmp_path: Path) -> None:
+    spoken = {"a" * (number + 1): "a" for number in range(9)}
+    names = [sample.id for sample in run(tmp_path, spoken).samples]
+    assert names == ["utt-000", "utt-002", "utt-004", "utt-006", "utt-008"]
+
+
+def test_the_emitted_ratio_counts_tokens_after_merging(tmp_path: Path) -> None:
+    spoken = {"ab": "aab-", "ccc": "c-----", "b": "---", "c a": "c- -a-b"}
+    assert run(tmp_path, spoken).emitted_ratio == pytest.approx((2 + 1 + 0 + 4) / 9)
+
+
+def test_an_infinite_loss_is_named_and_left_out_of_the_mean(tmp_path: Path) -> None:
+    spoken = {"ab": "a-b", "aa": "ab", "cab": "ccab"}  # "aa" needs three frames
+    losses = [
+        negative_log_likelihood(script(path).tolist(), TOKENS.encode(text))
+        for text, path in spoken.items()
+        if text != "aa"
+    ]
+    found = run(tmp_path, spoken)
+    assert found.infinite == ("utt-001",)
+    assert found.loss == pytest.approx(sum(losses) / 5, rel=1e-5)
+    assert found.words.reference_length == 3, "its errors count"
+    alone = run(tmp_path / "alone", {"aa": "ab"})
+    assert alone.infinite == ("utt-000",)
+    assert math.isnan(alone.loss), "no loss rather than a perfect one"
 
 
 def test_the_share_of_blanks_leaves_padding_out(tmp_path: Path) -> None:

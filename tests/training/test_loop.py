@@ -1,6 +1,7 @@
 """The training loop: exact resume, best epochs, bad steps, several processes."""
 
 import json
+import math
 import os
 import runpy
 import signal
@@ -18,12 +19,13 @@ from torch import Tensor, nn
 
 from asr.dataset import Batch, SpeechDataset
 from asr.encoder.encoder import Emissions
-from asr.errors import ConfigError, DataError, ModelError
+from asr.errors import ConfigError, DataError, ModelError, Stopped
 from asr.scoring.error_rate import ErrorCounts
 from asr.training import loop
-from asr.training.checkpoint import load_epoch
+from asr.training import plan as plan_module
+from asr.training.checkpoint import load_average, load_epoch
 from asr.training.distributed import World
-from asr.training.evaluation import Evaluation
+from asr.training.evaluation import Evaluation, Sample
 from asr.training.loss import ctc_losses
 from asr.training.reporting import read_metrics
 
@@ -32,7 +34,7 @@ SameWeights = Callable[[nn.Module, nn.Module], bool]
 
 
 def without_times(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    times = {"seconds", "speed"}
+    times = {"seconds", "speed", "data_wait", "throughput"}
     return [{key: one[key] for key in one if key not in times} for one in records]
 
 
@@ -53,22 +55,73 @@ def uninterrupted(tiny: TinyTraining, tmp_path: Path) -> tuple[nn.Module, list[d
     return tiny.train(folder=folder), read_metrics(folder)
 
 
+VARIANTS = pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"moving_average": 0.9, "schedule": {"kind": "plateau", "plateau_epochs": 1}},
+        {"batch": {"max_utterances": 2, "per_step": 2}, "workers": 1},
+    ],
+    ids=["plain", "averaged", "accumulated"],
+)
+
+
+@VARIANTS
 @pytest.mark.parametrize("step", [1, 5, 6, 7, 12])
 def test_a_stopped_training_goes_on_bit_for_bit_from_any_step(
     tiny: TinyTraining,
-    uninterrupted: tuple[nn.Module, list[dict[str, Any]]],
+    tmp_path: Path,
     same_weights: SameWeights,
     monkeypatch: pytest.MonkeyPatch,
     step: int,
+    settings: dict[str, Any],
 ) -> None:
+    tiny.settings |= settings
+    whole = tiny.train(folder=tmp_path / "whole")
     with monkeypatch.context() as patch:
         stop_after(patch, step)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Stopped):
             tiny.train()
     torch.manual_seed(99)  # what was drawn before must not matter
-    resumed = tiny.train(init=2)
-    assert same_weights(resumed, uninterrupted[0])
-    assert without_times(read_metrics(tiny.folder)) == without_times(uninterrupted[1])
+    assert same_weights(tiny.train(init=2), whole)
+    before, after = (read_metrics(folder) for folder in (tmp_path / "whole", tiny.folder))
+    assert without_times(after) == without_times(before)
+    averages = [load_average(folder) for folder in (tmp_path / "whole", tiny.folder)]
+    if "moving_average" in settings:
+        assert averages[0] is not None
+        assert averages[1] is not None
+        assert all(torch.equal(averages[0][name], averages[1][name]) for name in averages[0])
+    else:
+        assert averages == [None, None]
+
+
+def test_batches_that_make_one_step_teach_what_one_batch_of_all_would(
+    tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        tiny, "encoder", lambda seed: tiny_without_dropout(type(tiny).encoder(tiny, seed))
+    )
+    plans = {"apart": [[0, 1, 2], [3, 4], [5]], "together": [[0, 1, 2, 3, 4, 5]]}
+    learned = {}
+    for name, plan in plans.items():
+        monkeypatch.setattr(plan_module, "plan_batches", lambda *_, plan=plan, **__: plan)
+        learned[name] = tiny.train(
+            folder=tmp_path / name, batch={"per_step": 3}, precision="float32"
+        )
+    for name, weight in learned["apart"].state_dict().items():
+        expected = learned["together"].state_dict()[name]
+        torch.testing.assert_close(weight, expected, rtol=0, atol=1e-5, msg=name)
+    losses = [
+        [one["loss"] for one in read_metrics(tmp_path / name)] for name in ("apart", "together")
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def tiny_without_dropout(encoder: nn.Module) -> nn.Module:
+    for module in encoder.modules():
+        if hasattr(module, "share"):
+            module.share = 0.0
+    return encoder
 
 
 def test_a_killed_training_goes_on_bit_for_bit_from_its_last_epoch(
@@ -113,7 +166,7 @@ def test_ctrl_c_ends_training_after_the_step_at_hand_with_a_checkpoint(
 
     with monkeypatch.context() as patch:
         patch.setattr(SpeechDataset, "example", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Stopped):
             tiny.train()
     assert len(read) == 8, "two whole steps of four utterances"
     assert "stopped; the checkpoint is written" in capsys.readouterr().err
@@ -130,7 +183,7 @@ def test_ctrl_c_in_the_last_evaluation_is_not_forgotten(
 
     evaluate = loop.evaluate
     monkeypatch.setattr(loop, "evaluate", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped):
         tiny.train(epochs=1)
     assert len(read_metrics(tiny.folder)) == 1
 
@@ -153,6 +206,46 @@ def test_checkpoints_are_written_as_often_as_asked(
     )
     tiny.train(epochs=1, checkpoint_minutes=1e-9)
     assert saved == [1, 2, 3, 3]
+
+
+def test_an_epochs_record_says_how_its_steps_went(tiny: TinyTraining) -> None:
+    tiny.train(epochs=2)
+    encoder = tiny.encoder(1)
+    for record in read_metrics(tiny.folder):
+        norms = record["gradient_norm"]
+        assert list(norms) == ["all", "layer 1 norm", "layer 1 ahead", "layer 1 back", *_END]
+        assert {parameter.split(".")[0] for parameter in encoder.state_dict()} == {"blocks", *_END}
+        assert all(0 < one["mean"] <= one["max"] for one in norms.values())
+        assert 0 <= record["data_wait"] <= 1
+        assert record["throughput"] > 0
+        assert 0 < record["padding_share"] < 0.5
+        assert 0 <= record["clipped_share"] <= 1
+        assert (record["skipped_steps"], record["infinite_losses"]) == (0, {})
+        assert (record["dev_infinite"], len(record["samples"])) == ([], 3)
+
+
+_END = ("norm", "head")
+
+
+def test_every_step_is_clipped_where_the_bound_is_tiny(tiny: TinyTraining) -> None:
+    tiny.train(epochs=1, optimizer={"clip_norm": 1e-6})
+    assert read_metrics(tiny.folder)[0]["clipped_share"] == 1.0
+
+
+def test_the_page_is_there_after_every_epoch(
+    tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    save_checkpoint: Any = loop.save_checkpoint
+
+    def save(*arguments: Any) -> None:
+        seen.append((tiny.folder / "training.html").read_text(encoding="utf-8"))
+        save_checkpoint(*arguments)
+
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    tiny.train(epochs=2)
+    assert ["epoch 1 of 2" in seen[0], "epoch 2 of 2" in seen[1], len(seen)] == [True, True, 2]
+    assert str(tiny.folder) not in seen[1], "the folder is renamed afterwards"
 
 
 def test_an_epochs_loss_is_its_own_mean_over_target_tokens(
@@ -185,7 +278,7 @@ class TestBestEpochs:
                 ErrorCounts(hits=10 - words, substitutions=words),
                 ErrorCounts(hits=100 - characters, substitutions=characters),
                 0.5,
-                ("a", "b"),
+                (Sample("u", "a", "b"),),
             )
 
         monkeypatch.setattr(loop, "evaluate", evaluate)
@@ -221,7 +314,7 @@ class TestBestEpochs:
         self.script(monkeypatch, [(1, 1, 1.0), (9, 9, 1.0), (8, 9, 1.0), (7, 9, 1.0)])
         with monkeypatch.context() as patch:
             stop_after(patch, 7)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(Stopped):
                 tiny.train()
         tiny.train()
         assert self.kept(tiny.folder) == ["epoch-0001.safetensors", "epoch-0004.safetensors"]
@@ -245,6 +338,16 @@ class TestBestEpochs:
         loop_state["armed"] = False
         tiny.train(epochs=2, keep=1)
         assert self.kept(tiny.folder) == ["epoch-0001.safetensors"]
+
+    def test_training_ends_when_so_many_epochs_have_brought_nothing_better(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        results = [(9, 9, 1.0), (5, 9, 1.0), (5, 9, 0.5), (6, 1, 0.1), (4, 4, 1.0)]
+        self.script(monkeypatch, results)
+        tiny.train(epochs=5, patience=2)
+        assert len(read_metrics(tiny.folder)) == 4
+        tiny.train(epochs=5, patience=2)
+        assert len(read_metrics(tiny.folder)) == 4, "and stays ended"
 
     def test_an_epochs_file_holds_the_weights_at_its_end(
         self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
@@ -297,6 +400,67 @@ class TestBadSteps:
         assert all(value.isfinite().all() for value in encoder.state_dict().values())
         assert 0 < read_metrics(tiny.folder)[0]["loss"] < 100
 
+    def test_an_utterance_with_an_infinite_loss_is_named_with_its_numbers_and_counted(
+        self,
+        tiny: TinyTraining,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.poison(monkeypatch, "utt-003")
+        tiny.train(epochs=2)
+        data, one = tiny.data().train, tiny.utterances[3]
+        said = capsys.readouterr().err
+        for epoch in (0, 1):
+            numbers = f"{data.frames(3, epoch)} frames, {len(one.text)} tokens"
+            assert f"(utterances with infinite loss: utt-003 ({one.audio_path}: {numbers}))" in said
+        for record in read_metrics(tiny.folder):
+            assert record["skipped_steps"] == 1
+            assert record["infinite_losses"] == {"utt-003": 1}
+        assert said.count("exploding: Steps left out in epoch 1") == 1
+        assert said.count("exploding") == 1, "it holds in the second epoch, but is said once"
+        assert "The loss of utt-003 was infinite" in (tiny.folder / "training.html").read_text()
+
+    def test_the_largest_loss_is_named_where_the_gradient_overflows_alone(
+        self,
+        tiny: TinyTraining,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def losses(emissions: Emissions, batch: Batch) -> Tensor:
+            found = ctc_losses(emissions, batch)
+            large = torch.tensor([1e9 if name == "utt-005" else 0.0 for name in batch.ids])
+            found.register_hook(lambda gradient: gradient * torch.inf)
+            return found + large
+
+        monkeypatch.setattr(loop, "ctc_losses", losses)
+        tiny.train(epochs=1, batch={"max_utterances": 12})
+        said = capsys.readouterr().err
+        assert "all losses are finite" in said
+        assert "largest loss: utt-005 (" in said
+        assert read_metrics(tiny.folder)[0]["infinite_losses"] == {}
+
+    def test_an_epoch_without_a_good_step_has_no_loss_rather_than_a_perfect_one(
+        self, tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.poison(monkeypatch, "utt-003")
+        tiny.train(epochs=2, batch={"max_utterances": 12})
+        assert all(math.isnan(record["loss"]) for record in read_metrics(tiny.folder))
+
+    def test_a_stopped_training_remembers_its_bad_steps(
+        self,
+        tiny: TinyTraining,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.poison(monkeypatch, *(f"utt-{number:03d}" for number in range(12)))
+        with monkeypatch.context() as patch:
+            stop_after(patch, 2)
+            with pytest.raises(KeyboardInterrupt):
+                tiny.train(max_bad_steps=3)
+        with pytest.raises(ModelError, match=r"diverged: 3 steps in a row .*max_bad_steps"):
+            tiny.train(max_bad_steps=3)
+        assert capsys.readouterr().err.count("step left out") == 3
+
     def test_ten_bad_steps_in_a_row_end_the_training_with_advice(
         self,
         tiny: TinyTraining,
@@ -340,7 +504,7 @@ def test_a_long_development_utterance_is_evaluated_all_the_same(
     bound = max(train.most_frames(index) for index in range(12))
     assert tiny.data().dev.frames(1, 0) > 2 * bound
     tiny.train(epochs=1, batch={"max_frames": bound})
-    assert read_metrics(tiny.folder)[0]["reference"] == "ab"
+    assert read_metrics(tiny.folder)[0]["samples"][0]["reference"] == "ab"
 
 
 class PretendWorld(World):
@@ -378,16 +542,17 @@ class TestSeveralProcesses:
         taken: list[int] = []
         shares: list[float] = []
 
-        def step(self: Any, batches: list[list[int]], done: float) -> None:
+        def step(self: Any, batches: list[list[int]], epochs: float, stop: Any) -> bool:
             assert 1 <= len(batches) <= self._world.size
             taken.extend(index for batch in batches for index in batch)
-            shares.append(done)
+            shares.append(epochs / 2)
+            return bool(stop())
 
         monkeypatch.setattr(loop._Run, "_step", step)
         self.join(monkeypatch, PretendWorld(0, before))
         with monkeypatch.context() as patch:
             stop_after(patch, 12 // before + 2)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(Stopped):
                 tiny.train(epochs=2, batch={"max_utterances": 1})
         assert len(taken) == 12 + 2 * before
         self.join(monkeypatch, PretendWorld(0, after))
@@ -402,7 +567,7 @@ class TestSeveralProcesses:
     ) -> None:
         with monkeypatch.context() as patch:
             stop_after(patch, 2)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(Stopped):
                 tiny.train()
 
         class Stranger(PretendWorld):
@@ -447,11 +612,9 @@ def test_two_processes_learn_what_one_learns_from_both_batches_in_a_step(
         timeout=120,
     )
     assert two.returncode == 0, two.stderr
-    for replaced in (
-        "plan_batches",
-        "ctc_losses",
-        "learning_rate",
-    ):  # by the worker; to be put back
+    # The worker replaces them; they are to be put back.
+    monkeypatch.setattr(plan_module, "plan_batches", plan_module.plan_batches)
+    for replaced in ("ctc_losses", "rate_share"):
         monkeypatch.setattr(loop, replaced, getattr(loop, replaced))
     train_tiny = runpy.run_path(str(worker))["train_tiny"]
     train_tiny(manifest, tmp_path / "one", [plan[0] + plan[1], plan[2]])

@@ -12,7 +12,7 @@ from synthetic_speech import write_utterances
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from asr.augment import AugmentSettings
+from asr.augment.settings import AugmentSettings
 from asr.dataset import Batch, FrontEnd, SpeechDataset
 from asr.encoder.encoder import Emissions, Encoder, EncoderSettings
 from asr.errors import DataError

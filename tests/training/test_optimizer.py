@@ -1,6 +1,5 @@
-"""The learning-rate schedule and what weight decay falls on."""
+"""What weight decay falls on, and the step."""
 
-import itertools
 import math
 
 import pytest
@@ -8,36 +7,7 @@ import torch
 from torch import nn
 
 from asr.encoder.encoder import Encoder, EncoderSettings
-from asr.training.optimizer import OptimizerSettings, build_optimizer, learning_rate
-
-SETTINGS = OptimizerSettings(learning_rate=0.01, warmup_share=0.25)
-
-
-@pytest.mark.parametrize(
-    ("done", "share_of_peak"),
-    [
-        (0.0, 0.04),
-        (0.125, 0.52),  # halfway up a straight line
-        (0.25, 1.0),
-        (0.625, 0.5005),  # halfway down half a cosine
-        (1.0, 0.001),
-    ],
-)
-def test_the_rate_climbs_a_line_and_descends_a_cosine(done: float, share_of_peak: float) -> None:
-    assert learning_rate(SETTINGS, done) == pytest.approx(0.01 * share_of_peak)
-
-
-def test_the_rate_never_jumps_and_turns_once() -> None:
-    rates = [learning_rate(SETTINGS, step / 1000) for step in range(1001)]
-    rises = [after > before for before, after in itertools.pairwise(rates)]
-    assert rises == sorted(rises, reverse=True)
-    assert max(abs(a - b) for a, b in itertools.pairwise(rates)) < 0.01 * 0.005
-
-
-def test_without_warm_up_the_rate_starts_at_its_peak() -> None:
-    settings = OptimizerSettings(learning_rate=0.01, warmup_share=0)
-    assert learning_rate(settings, 0.0) == 0.01
-    assert learning_rate(settings, 0.5) < 0.01
+from asr.training.optimizer import OptimizerSettings, build_optimizer
 
 
 def test_weights_decay_and_biases_and_norms_do_not() -> None:

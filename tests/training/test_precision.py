@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from asr.errors import ConfigError
-from asr.training.loop import TrainingSettings
 from asr.training.precision import uses_bfloat16
+from asr.training.settings import TrainingSettings
 
 CPU, CUDA, MPS = (torch.device(name) for name in ("cpu", "cuda", "mps"))
 

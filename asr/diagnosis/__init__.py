@@ -1,0 +1,1 @@
+"""Diagnosis: what a model's gradients say about its memory."""

@@ -1,0 +1,45 @@
+"""What a training is told and given."""
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from asr.batching import BatchSettings
+from asr.dataset import SpeechDataset
+from asr.settings import Settings
+from asr.text import Normalizer
+from asr.tokens import TokenTable
+from asr.training.optimizer import OptimizerSettings
+from asr.training.precision import Precision
+from asr.training.schedule import ScheduleSettings
+
+
+class TrainingSettings(Settings):
+    """How long and how fast the model learns."""
+
+    epochs: int = Field(default=30, ge=1)
+    batch: BatchSettings = BatchSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    patience: int | None = Field(default=None, ge=1)  # epochs without a better dev WER, then end
+    moving_average: float | None = Field(default=None, gt=0, lt=1)  # decay a step; None: none
+    precision: Precision = "auto"  # of matrix products: bfloat16 where the hardware has it
+    keep: int = Field(default=3, ge=1)  # best epochs, whose weights are averaged at the end
+    # What the CPU trains with, unless torchrun says otherwise; None: one a core, a batch for each.
+    processes: int | None = Field(default=None, ge=1)
+    # Processes that make batches ahead of the model; None: none for a CPU, up to 8 for a GPU.
+    workers: int | None = Field(default=None, ge=0)
+    cache_gib: float = Field(default=2.0, ge=0)  # of features in memory, in each process
+    max_bad_steps: int = Field(default=10, ge=1)  # in a row, before training is called diverged
+    tensorboard: bool = False  # whether to write events for it, too
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What is learned from, and what is measured on."""
+
+    train: SpeechDataset
+    dev: SpeechDataset
+    tokens: TokenTable
+    normalizer: Normalizer

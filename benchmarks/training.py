@@ -1,0 +1,251 @@
+"""How fast a training step is, beside what it could be; and what a busy machine does to it.
+
+    python benchmarks/training.py                 # the step
+    python benchmarks/training.py --busy          # the same work, alone and beside other programs
+
+All of it is random data of the stated shape. Times are the fastest of the repeats; within one run
+their ratios are what counts. The step is the recurrent layers, forward and backward:
+
+    packed     torch's bidirectional nn.LSTM over packed sequences
+    ours       two one-way passes a layer, over padded sequences
+    products   nothing but the matrix products of the same shapes: what no step can beat
+
+With --busy it is whole steps of the encoder (loss and optimiser too), in three arrangements: all
+threads in one process, one thread, and one process a core with one thread each.
+"""
+
+import argparse
+import json
+import multiprocessing
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from asr.encoder.encoder import Encoder, EncoderSettings
+from asr.encoder.recurrent import RecurrentLayer
+from asr.training.companions import companions
+from asr.training.distributed import join_world
+from asr.training.optimizer import OptimizerSettings, build_optimizer
+
+MELS, TOKENS, FACTOR = 64, 29, 4
+ARRANGEMENTS = {
+    "threads": "1 process, {cores} threads",
+    "one": "1 process, 1 thread",
+    "processes": "{cores} processes, 1 thread each",
+}
+
+
+def main() -> None:
+    """Print the table that was asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--batch", type=int, default=32, help="utterances")
+    parser.add_argument("--frames", type=int, default=400, help="encoder frames of each")
+    parser.add_argument("--hidden", type=int, default=320)
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--busy", action="store_true", help="compare arrangements of threads")
+    parser.add_argument("--arrangement", help=argparse.SUPPRESS)  # what --busy starts
+    chosen = parser.parse_args()
+    if chosen.arrangement:
+        print(json.dumps(speed_here(chosen)))
+    elif chosen.busy:
+        compare_arrangements(chosen)
+    else:
+        compare_steps(chosen)
+
+
+def compare_steps(chosen: argparse.Namespace) -> None:
+    """Ours beside torch's packed layers and beside the matrix products alone."""
+    torch.manual_seed(0)
+    device = torch.device(chosen.device)
+    inputs = torch.randn(chosen.batch, chosen.frames, chosen.hidden, device=device)
+    lengths = torch.linspace(chosen.frames, chosen.frames // 2, chosen.batch).long()
+    sizes = [chosen.hidden] + [2 * chosen.hidden] * (chosen.layers - 1)
+    ours = nn.ModuleList(
+        RecurrentLayer("lstm", size, chosen.hidden, bidirectional=True) for size in sizes
+    ).to(device)
+    packed = nn.LSTM(
+        chosen.hidden, chosen.hidden, chosen.layers, bidirectional=True, batch_first=True
+    ).to(device)
+
+    def run_ours() -> None:
+        outputs = inputs
+        for layer in ours:
+            outputs = layer(outputs, lengths.to(device))
+        outputs.float().square().mean().backward()
+
+    def run_packed() -> None:
+        sequences = nn.utils.rnn.pack_padded_sequence(inputs, lengths, batch_first=True)
+        padded = nn.utils.rnn.pad_packed_sequence(packed(sequences)[0], batch_first=True)[0]
+        padded.float().square().mean().backward()
+
+    print(
+        f"bidirectional LSTM, {chosen.batch} x {chosen.frames} frames, {chosen.layers} x "
+        f"{chosen.hidden}, {device}, {torch.get_num_threads()} threads, forward and backward"
+    )
+    # Packed on a CPU takes a minute: once is enough.
+    reference = seconds(run_packed, packed, 1 if device.type == "cpu" else chosen.repeats)
+    print(f"{'packed nn.LSTM, float32':<28} {reference:8.3f} s    1.0 x")
+    for name, dtype in {"float32": torch.float32, "bfloat16": torch.bfloat16}.items():
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+            took = seconds(run_ours, ours, chosen.repeats)
+        floor = products(chosen, sizes, dtype, device)
+        print(f"{f'ours, {name}':<28} {took:8.3f} s {reference / took:6.1f} x")
+        print(
+            f"{f'products alone, {name}':<28} {floor:8.3f} s   ours reach {floor / took:.0%} of it"
+        )
+    print(f"largest change of an output when padding is added: {padding_difference(ours[0]):.1e}")
+
+
+def products(
+    chosen: argparse.Namespace, sizes: list[int], dtype: torch.dtype, device: torch.device
+) -> float:
+    """Seconds of the matrix products that both directions of all layers need."""
+    rows, gates = chosen.batch * chosen.frames, 4 * chosen.hidden
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, dtype=dtype, device=device)
+
+    state, recurrent = random(chosen.batch, chosen.hidden), random(chosen.hidden, gates)
+    of_a_frame, of_all = random(chosen.batch, gates), random(rows, gates)
+    states = random(rows, chosen.hidden)
+    layers = [(random(rows, size), random(size, gates)) for size in sizes]
+
+    def run() -> None:
+        for inputs, weights in layers * 2:
+            torch.mm(inputs, weights)
+            for _ in range(chosen.frames):
+                torch.mm(state, recurrent)
+            for _ in range(chosen.frames):
+                torch.mm(of_a_frame, recurrent.T)
+            torch.mm(of_all, weights.T)
+            torch.mm(of_all.T, inputs)
+            torch.mm(of_all.T, states)
+
+    return seconds(run, None, chosen.repeats)
+
+
+def compare_arrangements(chosen: argparse.Namespace) -> None:
+    """Speed of whole training steps alone, and beside a program that keeps a core busy."""
+    cores = torch.get_num_threads()
+    print("seconds of audio a second; the step is the same in all: two batches of")
+    print(f"{chosen.batch // 2} x {chosen.frames * FACTOR} feature frames, bfloat16")
+    print(f"{'':<28} {'alone':>8} {'busy':>8}")
+    for name, words in ARRANGEMENTS.items():
+        alone = speed_of(name, chosen)
+        with busy_core():
+            beside = speed_of(name, chosen)
+        print(f"{words.format(cores=cores):<28} {alone:8.0f} {beside:8.0f}  {beside / alone:4.0%}")
+
+
+def speed_of(arrangement: str, chosen: argparse.Namespace) -> float:
+    """Measure an arrangement in a fresh process: threads once started never quite go away."""
+    options = ["batch", "frames", "hidden", "layers", "repeats"]
+    arguments = [f"--{option}={getattr(chosen, option)}" for option in options]
+    done = subprocess.run(
+        [sys.executable, __file__, f"--arrangement={arrangement}", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return float(json.loads(done.stdout))
+
+
+def speed_here(chosen: argparse.Namespace) -> float:
+    """Seconds of audio a second in this process and its companions."""
+    count = torch.get_num_threads() - 1 if chosen.arrangement == "processes" else 0
+    if chosen.arrangement == "one":
+        torch.set_num_threads(1)
+    with companions(count, train_steps, chosen):
+        took = train_steps(chosen)
+    return float(chosen.batch * chosen.frames * FACTOR * 0.01 / took)
+
+
+def train_steps(chosen: argparse.Namespace) -> float:
+    """Seconds of a step of two batches, shared among the processes that there are."""
+    torch.manual_seed(0)
+    encoder = Encoder(
+        EncoderSettings(hidden=chosen.hidden, layers=chosen.layers, factor=FACTOR),
+        inputs=MELS,
+        tokens=TOKENS,
+    )
+    optimizer = build_optimizer(encoder, OptimizerSettings())
+    half = chosen.batch // 2
+    lengths = torch.full((half,), chosen.frames * FACTOR)
+    batches = [torch.randn(half, chosen.frames * FACTOR, MELS) for _ in range(2)]
+    targets = torch.randint(1, TOKENS, (half, chosen.frames // 2))
+    target_lengths = torch.full((half,), targets.shape[1])
+    with join_world(torch.device("cpu")) as world:
+        model = world.parallel(encoder)
+
+        def run() -> None:
+            own = batches[world.rank :: world.size]
+            for number, features in enumerate(own):
+                with world.adding_up(model, last=number == len(own) - 1):
+                    with torch.autocast("cpu", torch.bfloat16):
+                        emissions = model(features, lengths)
+                    log_probs = emissions.log_probs.transpose(0, 1)
+                    nn.functional.ctc_loss(
+                        log_probs, targets, emissions.lengths, target_lengths
+                    ).backward()
+            nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
+            optimizer.step()
+
+        return seconds(run, encoder, chosen.repeats)
+
+
+@contextmanager
+def busy_core() -> Iterator[None]:
+    """Another program that never rests."""
+    other = multiprocessing.get_context("spawn").Process(target=never_rest, daemon=True)
+    other.start()
+    try:
+        yield
+    finally:
+        other.terminate()
+        other.join()
+
+
+def never_rest() -> None:
+    """Count, until killed."""
+    number = 0
+    while True:
+        number += 1
+
+
+def seconds(step: Callable[[], object], model: nn.Module | None, repeats: int) -> float:
+    """Fastest of a few runs, after one that is not counted."""
+    times = []
+    for _ in range(repeats + 1):
+        if model is not None:
+            model.zero_grad()
+        start = time.perf_counter()
+        step()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def padding_difference(layer: nn.Module) -> float:
+    """An utterance alone, and the same one padded with noise beside a longer one."""
+    there = next(layer.parameters()).device
+    size = layer.ahead.input_size
+    alone, longer = torch.randn(1, 50, size), torch.randn(1, 90, size)
+    padded = torch.cat([alone, torch.randn(1, 40, size)], dim=1)
+    with torch.inference_mode():
+        single = layer(alone.to(there), torch.tensor([50], device=there))
+        batch = layer(torch.cat([padded, longer]).to(there), torch.tensor([50, 90], device=there))
+    return float((single[0] - batch[0, :50]).abs().max())
+
+
+if __name__ == "__main__":
+    main()
