@@ -82,7 +82,8 @@ class Reporter:
         self.say(
             f"epoch {record['epoch']:3d}/{self._epochs}  loss {record['loss']:.3f}  "
             f"dev loss {record['dev_loss']:.3f}  WER {record['dev_wer']:6.1%}  "
-            f"CER {record['dev_cer']:6.1%}  {record['speed']:.0f} x real time  "
+            f"CER {record['dev_cer']:6.1%}  {record['speed']:.0f} x real time "
+            f"({record['data_wait']:.0%} waiting)  "
             f"{left / 60:.0f} min left"
         )
         if self._watch is not None:

@@ -10,7 +10,14 @@ from asr.training.reporting import Reporter, best_first, read_metrics
 
 def record(epoch: int, **more: Any) -> dict[str, Any]:
     numbers = {"loss": 1.0, "dev_loss": 1.5, "dev_wer": 0.25, "dev_cer": 0.125}
-    return {"epoch": epoch, "seconds": 60.0 * epoch, "speed": 100.0, **numbers, **more}
+    return {
+        "epoch": epoch,
+        "seconds": 60.0 * epoch,
+        "speed": 100.0,
+        "data_wait": 0.03,
+        **numbers,
+        **more,
+    }
 
 
 def test_each_epoch_is_one_record_as_it_was_given(tmp_path: Path) -> None:
@@ -43,8 +50,10 @@ def test_an_epoch_is_a_line_on_stderr_with_the_time_left(
     out, err = capsys.readouterr()
     assert out == ""
     first, second = err.splitlines()
-    expected = "epoch 1/5 loss 1.000 dev loss 1.500 WER 25.0% CER 12.5% 100 x real time 4 min left"
-    assert " ".join(first.split()) == expected
+    assert " ".join(first.split()) == (
+        "epoch 1/5 loss 1.000 dev loss 1.500 WER 25.0% CER 12.5% 100 x real time (3% waiting) "
+        "4 min left"
+    )
     assert second.endswith("3 min left")
 
 
