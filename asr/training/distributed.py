@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from asr.errors import ConfigError, ModelError
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,13 @@ class World:
             torch.distributed.all_reduce(number)
         return number
 
-    def gather(self, names: list[str]) -> list[str]:
+    def gather(self, items: list[_Item]) -> list[_Item]:
         """Join the lists of all processes, in the order of their ranks."""
         if self.size == 1:
-            return names
-        lists: list[list[str]] = [[] for _ in range(self.size)]
-        torch.distributed.all_gather_object(lists, names)
-        return [name for each in lists for name in each]
+            return items
+        lists: list[list[_Item]] = [[] for _ in range(self.size)]
+        torch.distributed.all_gather_object(lists, items)
+        return [item for each in lists for item in each]
 
     def wait(self) -> None:
         """Wait until every process has come here."""

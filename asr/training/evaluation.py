@@ -15,9 +15,11 @@ from asr.encoder.encoder import Emissions
 from asr.scoring.error_rate import ErrorCounts, character_errors, word_errors
 from asr.text import Normalizer
 from asr.tokens import TokenTable
+from asr.training.distributed import World
 from asr.training.loss import ctc_losses
 
 _SAMPLES = 5
+_ALONE = World()
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,22 @@ def evaluate(
     tokens: TokenTable,
     normalizer: Normalizer,
     batch: BatchSettings,
+    world: World = _ALONE,
 ) -> Evaluation:
     """Decode a development set greedily and count the errors against its raw, normalised text.
+
+    The processes of a training share the work, and all of them come to the same result.
 
     An utterance whose target does not fit into its frames has an infinite loss: it is left out
     of the mean, and named.
     """
     model.eval()
     frames = [dataset.frames(index, 0) for index in range(len(dataset))]
-    decoded: dict[str, _Decoded] = {}
-    for indices in plan_batches(frames, batch, seed=0, epoch=0):
-        decoded |= _decode(model, collate([dataset.example(i, 0) for i in indices]), tokens)
+    own: dict[str, _Decoded] = {}
+    for indices in plan_batches(frames, batch, seed=0, epoch=0)[world.rank :: world.size]:
+        own |= _decode(model, collate([dataset.example(i, 0) for i in indices]), tokens)
+    gathered = dict(world.gather(list(own.items())))
+    decoded = {one.id: gathered[one.id] for one in dataset.utterances}
     finite = [one for one in decoded.values() if math.isfinite(one.loss)]
     texts = {u.id: (normalizer(u.text or ""), decoded[u.id].text) for u in dataset.utterances}
     loss = sum(one.loss for one in finite) / max(1, sum(one.tokens for one in finite))

@@ -246,6 +246,7 @@ class _Run:
             tokens=self._data.tokens,
             normalizer=self._data.normalizer,
             batch=self._settings.batch,
+            world=self._world,
         )
         progress.epoch += 1
         record = self._record(evaluation, started - self._clock + seconds_before)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,9 +18,11 @@ from asr.features import FeatureExtractor, FeatureSettings
 from asr.scoring.error_rate import ErrorCounts
 from asr.text import Normalizer
 from asr.tokens import Characters
+from asr.training.distributed import World
 from asr.training.evaluation import Evaluation, Sample, evaluate
 
 TOKENS = Characters(" abc")
+ALONE = World()
 
 
 class Script(nn.Module):
@@ -47,7 +50,9 @@ def script(path: str) -> Tensor:
     return scores.log_softmax(1)
 
 
-def run(folder: Path, spoken: Mapping[str, str], max_utterances: int = 8) -> Evaluation:
+def run(
+    folder: Path, spoken: Mapping[str, str], max_utterances: int = 8, world: World = ALONE
+) -> Evaluation:
     """Evaluate transcript -> path, in which no two transcripts are equally long."""
     lengths = ["a" * (number + 2) for number in range(len(spoken))]
     utterances = [
@@ -67,6 +72,7 @@ def run(folder: Path, spoken: Mapping[str, str], max_utterances: int = 8) -> Eva
         tokens=TOKENS,
         normalizer=Normalizer("basic"),
         batch=BatchSettings(max_utterances=max_utterances),
+        world=world,
     )
 
 
@@ -144,3 +150,21 @@ def test_batches_change_nothing(tmp_path: Path, max_utterances: int) -> None:
     assert apart.loss == pytest.approx(together.loss, rel=1e-6)
     assert (apart.words, apart.characters) == (together.words, together.characters)
     assert apart.blank_share == together.blank_share
+
+
+def test_processes_that_share_the_set_come_to_the_result_of_one(tmp_path: Path) -> None:
+    shares: list[list[Any]] = []
+
+    class Sharing(World):
+        """Has only what the other processes have put down so far."""
+
+        def gather(self, items: list[Any]) -> list[Any]:
+            shares.append(items)
+            return [item for share in shares for item in share]
+
+    for rank in (2, 1):
+        with pytest.raises(KeyError):  # some utterances are still with the others
+            run(tmp_path, SPOKEN, max_utterances=1, world=Sharing(rank, 3))
+    together = run(tmp_path, SPOKEN, max_utterances=1, world=Sharing(0, 3))
+    assert together == run(tmp_path, SPOKEN, max_utterances=1)
+    assert [len(share) for share in shares] == [1, 1, 1]
