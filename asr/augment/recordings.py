@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 
 from rich.console import Console
@@ -91,5 +92,6 @@ def _read(path: Path, sample_rate: int, longest_seconds: float) -> Waveform:
 
 def _progress(paths: list[Path], key: str) -> Iterator[Path]:
     console = Console(stderr=True)
-    hidden = not console.is_terminal
+    # One bar is enough where several processes train.
+    hidden = not console.is_terminal or parent_process() is not None
     yield from track(paths, key, console=console, disable=hidden, transient=True)

@@ -36,7 +36,8 @@ def augment(
 ) -> None:
     """Write what the model hears of FILE in training, and say what was drawn for it.
 
-    OUT has the model's sample rate and 32-bit float samples: nothing is clipped or wraps around.
+    The masks and the warp are of features, which have no sound: the picture shows them. OUT has
+    the model's sample rate and 32-bit float samples: nothing is clipped or wraps around.
     Seed, epoch and id decide what is drawn, as they do in training.
     """
     if out.suffix.lower() != ".wav":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asr.cli.options import CorpusOption, Device, DeviceOption, RecipeArgument, SetOption
-from asr.errors import AsrError, ConfigError
+from asr.errors import AsrError, ConfigError, Stopped
 
 if TYPE_CHECKING:
     from asr.recipe.sweep_table import Row
@@ -56,7 +56,10 @@ def sweep(
         folder=exp,
         build=lambda one: build_stages(one, corpus_folder=corpus, device=device.value),
     )
-    rows = Sweep(folder, trials).run()
+    try:
+        rows = Sweep(folder, trials).run()
+    except Stopped:
+        raise typer.Exit from None
     print_table(rows)
     for path in sorted(folder.glob("sweep.*")):
         print(path)

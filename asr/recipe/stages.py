@@ -13,6 +13,9 @@ from asr.recipe.config import Recipe
 from asr.recipe.stage import Stage
 from data_prep import complete_options, corpus_fingerprint, fingerprint_files
 
+# Training settings that do not change what is learned.
+_NO_MATTER = {"tensorboard", "processes", "workers", "cache_gib", "checkpoint_minutes"}
+
 
 def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
     """The stages of a recipe.
@@ -68,8 +71,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             inputs=("prepare", "check", "tokens", "stats"),
             settings={
                 **part("seed", "normalizer", "features", "augment", "encoder"),
-                # Who watches a training does not change it.
-                "training": {key: training[key] for key in training if key != "tensorboard"},
+                "training": {key: training[key] for key in training if key not in _NO_MATTER},
             },
             run=lambda output, folders: acoustic.train_encoder(recipe, folders, output, device),
             external=lambda: _fingerprint(recipe.augment.folders),

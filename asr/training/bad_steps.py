@@ -31,7 +31,7 @@ def blame(
     infinite = list(dict.fromkeys(world.gather(bad)))
     if infinite:
         return infinite, f"utterances with infinite loss: {_describe(infinite, dataset, epoch)}"
-    largest = list(dict.fromkeys(world.gather([names[int(losses.argmax())]])))
+    largest = list(dict.fromkeys(world.gather([names[int(losses.argmax())]] if names else [])))
     return [], (
         "all losses are finite, so the gradient has overflowed on its way back; largest loss: "
         f"{_describe(largest, dataset, epoch)}"

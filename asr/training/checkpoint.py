@@ -30,7 +30,7 @@ class Progress:
     loss_sum: float = 0.0  # nats, over the epoch at hand
     token_sum: int = 0  # target tokens, over the epoch at hand
     seconds: float = 0.0  # spent training, over all runs
-    bad_steps: int = 0  # left out in a row, since their gradient was not finite
+    bad_steps: int = 0  # left out in all, since their gradient was not finite
     history: list[dict[str, Any]] = field(default_factory=list)  # epochs done: number, dev rates
     sums: EpochSums = field(default_factory=EpochSums)  # of what else is measured, of that epoch
 

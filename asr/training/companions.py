@@ -1,44 +1,50 @@
 """Further training processes on this machine's CPU, started beside this one.
 
 Two threads that share the work of every matrix product wait for each other, and spin while they
-do: when another program takes one of two cores, both stand still most of the time. Processes of one
-thread each, which meet once a step, only get as much slower as their cores are taken.
+do: when another program takes one of two cores, both stand still most of the time. Processes that
+meet once a step only get as much slower as their cores are taken.
 """
 
 import os
+import signal
 import socket
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import connection, parent_process
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 import torch
 
-from asr.errors import AsrError
+from asr.errors import AsrError, ConfigError
+from asr.training.distributed import usable_cores
 from asr.training.settings import TrainingSettings
 
 _GOODBYE = 20.0  # seconds that companions have to end by themselves
+_READY = "ready"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def companions_wanted(settings: TrainingSettings, device: torch.device) -> int:
     """How many processes to start beside this one.
 
-    None where torchrun has started some, and none for a GPU. Else, unless the settings say how
-    many, a CPU's cores share the batches of a step.
+    None where torchrun has started some, and none for a GPU. Else a CPU's cores share the batches
+    of a step, or as many processes as the settings say; never more than there are batches.
     """
     if "WORLD_SIZE" in os.environ or device.type != "cpu":
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (settings.processes or min(settings.batch.per_step, cores or 1)) - 1
+    return min(settings.processes or usable_cores(), settings.batch.per_step) - 1
 
 
 @contextmanager
 def companions(count: int, work: Callable[..., object], *arguments: Any) -> Iterator[None]:
     """Start `count` processes that do `work(*arguments)` beside this one, which does the same.
 
-    All of them find each other as if torchrun had started them. Each takes one thread.
+    All of them have joined one world when the block begins, and share the cores evenly. Signals
+    are left to this process.
 
     Raises:
         AsrError: what a companion ended with, where that is why this process cannot go on.
@@ -47,74 +53,125 @@ def companions(count: int, work: Callable[..., object], *arguments: Any) -> Iter
         yield
         return
     context = torch.multiprocessing.get_context("spawn")
-    errors = context.SimpleQueue()
-    places = _environment(count + 1)
+    reports: SimpleQueue[Any] = context.SimpleQueue()
+    place = f"tcp://127.0.0.1:{_free_port()}"
+    share = max(1, usable_cores() // (count + 1))
     started = [
-        context.Process(target=_accompany, args=(rank, places, errors, work, arguments))
+        context.Process(
+            target=_accompany, args=(rank, count + 1, place, share, reports, work, arguments)
+        )
         for rank in range(1, count + 1)
     ]
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    before = dict(os.environ)
-    os.environ.update(places)
+    torch.set_num_threads(share)
     try:
-        for process in started:
-            process.start()
-        yield
+        _start(started)
+        _await(started, reports)
+        _join(0, count + 1, place)
+        try:
+            yield
+        finally:
+            torch.distributed.destroy_process_group()
     except RuntimeError as error:
-        # The engine's words may say no more than that a companion is gone.
-        _end(started)
-        raise (_reason(errors) or error) from None
+        _explain(error, started, reports)
+        raise
     finally:
         torch.set_num_threads(threads)
-        os.environ.clear()
-        os.environ.update(before)
         _end(started)
 
 
-def _environment(size: int) -> dict[str, str]:
+def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": str(size),
-        "RANK": "0",
-        "LOCAL_RANK": "0",
-    }
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _start(processes: list[SpawnProcess]) -> None:
+    # What is ignored here is ignored there from the first instant: a companion stops when this
+    # process says so, by way of the next step.
+    ours = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS if ours}
+    try:
+        for process in processes:
+            process.start()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _await(processes: list[SpawnProcess], reports: "SimpleQueue[Any]") -> None:
+    """Wait until all are ready to join, since joining could not be broken off."""
+    ready = 0
+    while ready < len(processes):
+        connection.wait([process.sentinel for process in processes], timeout=0.05)
+        while not reports.empty():
+            reports.get()
+            ready += 1
+        if any(process.exitcode is not None for process in processes):
+            raise RuntimeError("a companion process ended before it began")
+
+
+def _join(rank: int, size: int, place: str) -> None:
+    torch.distributed.init_process_group("gloo", init_method=place, rank=rank, world_size=size)
 
 
 def _accompany(
     rank: int,
-    places: dict[str, str],
-    errors: "SimpleQueue[Exception]",
+    size: int,
+    place: str,
+    threads: int,
+    reports: "SimpleQueue[Any]",
     work: Callable[..., object],
     arguments: tuple[Any, ...],
 ) -> None:
-    os.environ.update(places | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
     try:
+        reports.put(_READY)
+        _join(rank, size, place)
         work(*arguments)
-    except AsrError as error:
-        errors.put(error)
-    except Exception:
-        errors.put(RuntimeError(f"a companion process failed:\n{traceback.format_exc()}"))
     except KeyboardInterrupt:
-        return
+        return  # all processes stop
+    except AsrError as error:
+        reports.put(error)
+    except Exception:
+        reports.put(traceback.format_exc())
 
 
-def _reason(errors: "SimpleQueue[Exception]") -> Exception | None:
-    """What the companions ended with: a user's error, else the first."""
-    found = []
-    while not errors.empty():
-        found.append(errors.get())
-    return next((one for one in found if isinstance(one, AsrError)), found[0] if found else None)
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _end(processes: list[SpawnProcess]) -> None:
     for process in processes:
         if process.pid is not None:
             process.join(_GOODBYE)
-            process.terminate()
+            process.kill()
             process.join()
+
+
+def _explain(
+    error: RuntimeError, processes: list[SpawnProcess], reports: "SimpleQueue[Any]"
+) -> None:
+    """Raise what the user can do something about; else leave a note of what the others said."""
+    came = []
+    while not reports.empty():
+        came.append(reports.get())
+    for one in came:
+        if isinstance(one, AsrError):
+            raise one from None
+    for process in processes:
+        process.join(_GOODBYE)
+        if process.exitcode is not None and process.exitcode < 0:
+            raise ConfigError(
+                f"training: a process was ended by {signal.Signals(-process.exitcode).name}, most "
+                "likely for want of memory; lower training.cache_gib or training.batch.max_frames, "
+                "or set training.processes=1"
+            ) from error
+    for one in came:
+        if one != _READY:
+            error.add_note(f"A companion process said:\n{one}")

@@ -1,8 +1,8 @@
 """Data parallel training by torch's own engine: `torchrun` starts one process a device."""
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,12 +27,6 @@ class World:
         """Only one process writes files and progress."""
         return self.rank == 0
 
-    def total(self, number: Tensor) -> Tensor:
-        """Sum a number over all processes."""
-        if self.size > 1:
-            torch.distributed.all_reduce(number)
-        return number
-
     def gather(self, items: list[_Item]) -> list[_Item]:
         """Join the lists of all processes, in the order of their ranks."""
         if self.size == 1:
@@ -46,29 +40,45 @@ class World:
         if self.size > 1:
             torch.distributed.barrier()
 
-    def parallel(self, model: nn.Module) -> nn.Module:
-        """Wrap a model so that its gradients are averaged over the processes."""
-        return nn.parallel.DistributedDataParallel(model) if self.size > 1 else model
+    def sum_gradients(self, parameters: Sequence[nn.Parameter], numbers: Tensor) -> Tensor:
+        """Sum gradients, in place, and further numbers (N,) over all processes; return the latter.
 
-    def adding_up(self, model: nn.Module, *, last: bool) -> AbstractContextManager[None]:
-        """Within it gradients are added up, and averaged over the processes with the last ones."""
-        if last or not isinstance(model, nn.parallel.DistributedDataParallel):
-            return nullcontext()
-        return model.no_sync()
+        All in one vector, always in the same order: with three and more processes the order of the
+        sums depends on the place in it, and a resumed training must not differ in the last bit.
+        """
+        if self.size == 1:
+            return numbers
+        gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in parameters]
+        everything = torch.cat([*(one.flatten() for one in gradients), numbers])
+        torch.distributed.all_reduce(everything)
+        sizes = [*(one.numel() for one in gradients), len(numbers)]
+        *sums, totals = torch.split(everything, sizes)
+        for parameter, total in zip(parameters, sums, strict=True):
+            parameter.grad = total.view_as(parameter)
+        return totals
 
 
 @contextmanager
 def join_world(device: torch.device) -> Iterator[World]:
-    """Join the processes that torchrun started (nccl on GPUs, gloo elsewhere), if it did."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    """Join the processes that torchrun started, if it did (nccl on GPUs, gloo elsewhere)."""
+    if torch.distributed.is_initialized():  # by whoever started this process
+        yield World(torch.distributed.get_rank(), torch.distributed.get_world_size())
+        return
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World()
         return
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield World(torch.distributed.get_rank(), size)
+        yield World(torch.distributed.get_rank(), torch.distributed.get_world_size())
     finally:
         torch.distributed.destroy_process_group()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which a queue or a container may have limited."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def refuse_other_steps(folder: Path, step: int, world: World) -> None:
@@ -88,6 +98,8 @@ def choose_device(name: str) -> torch.device:
         ConfigError: the device that was asked for is not there.
     """
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        here["mps"] = False  # torch has no way for several processes to share it
     if name == "auto":
         name = next((device for device, available in here.items() if available), "cpu")
     if not here.get(name, name == "cpu"):

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from asr.dataset import Batch, Example, SpeechDataset, collate
 from asr.errors import AsrError
-from asr.training.distributed import World
+from asr.training.distributed import usable_cores
 
 _MOST_WORKERS = 8
 _AHEAD = 4  # batches that each worker has ready
@@ -17,13 +17,14 @@ _AHEAD = 4  # batches that each worker has ready
 Key = tuple[int, int]  # utterance, epoch
 
 
-def workers_wanted(setting: int | None, device: torch.device, world: World) -> int:
+def workers_wanted(setting: int | None, device: torch.device) -> int:
     """How many processes make batches for one that trains, unless the settings say it."""
     if setting is not None:
         return setting
     if device.type == "cpu":
         return 0  # they would take the cores that the model needs
-    return min(_MOST_WORKERS, max(1, (os.cpu_count() or 1) // world.size - 1))
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of torchrun on this machine
+    return min(_MOST_WORKERS, max(1, usable_cores() // beside - 1))
 
 
 class BatchLoader:
@@ -71,8 +72,9 @@ def _collate(examples: list[Example | AsrError]) -> Batch | AsrError:
 
 
 def _begin(_: int) -> None:
-    # Ctrl-C goes to all processes; the one that trains decides what becomes of it.
+    # Signals may go to all processes; the one that trains decides what becomes of them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     here = get_worker_info()
     if here is not None and isinstance(here.dataset, _Examples):
         here.dataset.speech.share_cache(here.num_workers)

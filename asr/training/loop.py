@@ -39,7 +39,7 @@ from asr.training.optimizer import build_optimizer
 from asr.training.plan import Step, StepPlan
 from asr.training.precision import uses_bfloat16
 from asr.training.reporting import Reporter, best_first
-from asr.training.schedule import epochs_since_best, rate_share
+from asr.training.schedule import ended_early, rate_share
 from asr.training.settings import TrainingData, TrainingSettings
 from asr.training.signals import stop_requests
 from asr.training.watch import Watch, run_settings
@@ -107,13 +107,13 @@ class _Run:
         if world.writes:
             remove_leftovers(folder)
         self._half = uses_bfloat16(settings.precision, self._device)
-        self._model = world.parallel(encoder)
+        self._parameters = list(encoder.parameters())
         self._plan = StepPlan(data.train, settings.batch, seed=seed, world=world)
         to_come = self._plan.keys(
             range(self.progress.epoch, settings.epochs), self.progress.batches_in_epoch
         )
         self._loader = BatchLoader(
-            data.train, to_come, workers=workers_wanted(settings.workers, self._device, world)
+            data.train, to_come, workers=workers_wanted(settings.workers, self._device)
         )
         self._gauge = GradientGauge(encoder, settings.optimizer.clip_norm)
         done = self.progress.epoch
@@ -126,16 +126,22 @@ class _Run:
             watch=Watch(folder, shown, epochs_done=done) if world.writes else None,
         )
         self._drop_others()
+        if self._plan.per_step > settings.batch.per_step:
+            self.reporter.say(
+                f"a step has {self._plan.per_step} batches, one for each process "
+                f"(training.batch.per_step is {settings.batch.per_step})"
+            )
         self._saved = self._clock = time.monotonic()
 
     @property
     def done(self) -> bool:
         """Whether all epochs are done, or the last ones have brought nothing."""
-        progress, patience = self.progress, self._settings.patience
-        rates = [(one["dev_wer"], one["dev_cer"]) for one in progress.history]
-        if patience and epochs_since_best(rates) >= patience:
-            return True
-        return progress.epoch >= self._settings.epochs
+        return self._ended_early or self.progress.epoch >= self._settings.epochs
+
+    @property
+    def _ended_early(self) -> bool:
+        rates = [(one["dev_wer"], one["dev_cer"]) for one in self.progress.history]
+        return ended_early(rates, self._settings.patience)
 
     def epoch(self, stop: Callable[[], bool]) -> None:
         """Take the steps that are left of the epoch at hand, then measure on dev."""
@@ -158,15 +164,15 @@ class _Run:
         tokens, optimizer = self._plan.tokens(step), self._trained.optimizer
         optimizer.zero_grad(set_to_none=True)
         losses, names = self._backward(self._plan.own(step), tokens)
-        totals = self._world.total(torch.stack([losses.sum(), losses.new_tensor(float(stop()))]))
+        numbers = torch.stack([losses.sum(), losses.new_tensor(float(stop()))])
+        totals = self._world.sum_gradients(self._parameters, numbers).tolist()
         if self._gauge.clip(self.progress.sums):
-            self.progress.bad_steps = 0
             for group in optimizer.param_groups:
                 group["lr"] = self._rate(epochs)
             optimizer.step()
             if self._trained.average:
                 self._trained.average.update(self.progress.step + 1)
-            self.progress.loss_sum += float(totals[0])
+            self.progress.loss_sum += totals[0]
             self.progress.token_sum += tokens
         else:
             self._skip(losses, names)
@@ -175,29 +181,25 @@ class _Run:
     def _backward(self, own: list[int], tokens: int) -> tuple[Tensor, list[str]]:
         """Add up the gradient of this process's batches; their losses (B,) and ids.
 
-        The mean is over all tokens of the step, whichever process and batch they are in. A process
-        without a batch of its own adds a gradient of zero: the engine waits for one of each.
+        The mean is over all tokens of the step, whichever process and batch they are in.
         """
-        weight = float(bool(own))
-        found: list[Tensor] = []
+        found = [torch.zeros(0, device=self._device)]
         names: list[str] = []
-        for position in own or [0]:
+        for position in own:
             with self.progress.sums.timed("wait_seconds"):
                 batch = self._loader.next()
             torch.manual_seed(hash((self._seed, self.progress.step, position)) & 0x7FFFFFFFFFFFFFFF)
-            with self._world.adding_up(self._model, last=not own or position == own[-1]):
-                losses = self._losses(batch) * weight
-                # The engine averages gradients over processes.
-                torch.autograd.backward(losses.sum() * self._world.size / max(1, tokens))
+            losses = self._losses(batch)
+            torch.autograd.backward(losses.sum() / max(1, tokens))
             found.append(losses.detach())
             names += batch.ids
         return torch.cat(found), names
 
     def _losses(self, batch: Batch) -> Tensor:
         """Loss (B,) of each utterance."""
-        self._model.train()
+        self._trained.model.train()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            emissions = self._model(
+            emissions = self._trained.model(
                 batch.features.to(self._device), batch.feature_lengths.to(self._device)
             )
         return ctc_losses(emissions, batch)
@@ -218,8 +220,9 @@ class _Run:
         progress.bad_steps += 1
         if progress.bad_steps >= most:
             raise DivergenceError(
-                f"training diverged: {most} steps in a row (training.max_bad_steps) without a "
-                "finite gradient; lower training.optimizer.learning_rate or clip_norm"
+                f"training diverged: {most} steps (training.max_bad_steps) without a finite "
+                "gradient; lower training.optimizer.learning_rate or clip_norm, and look at the "
+                "utterances that are named above"
             )
 
     def _save_or_stop(self, stopping: bool) -> None:
@@ -238,8 +241,6 @@ class _Run:
 
     def _finish_epoch(self) -> None:
         progress = self.progress
-        started = time.monotonic()
-        seconds_before = progress.seconds
         evaluation = evaluate(
             self._trained.model,
             self._data.dev,
@@ -249,13 +250,16 @@ class _Run:
             world=self._world,
         )
         progress.epoch += 1
-        record = self._record(evaluation, started - self._clock + seconds_before)
+        record = self._record(evaluation, time.monotonic() - self._clock + progress.seconds)
         self._keep_best(record)
         progress.batches_in_epoch, progress.loss_sum, progress.token_sum = 0, 0.0, 0
         progress.sums = EpochSums()
         self.reporter.epoch(record)
         self._save()
         self._drop_others()
+        if self._ended_early:
+            patience = self._settings.patience
+            self.reporter.say(f"ended: no better dev WER for {patience} epochs (training.patience)")
         self._world.wait()
 
     def _record(self, evaluation: Evaluation, seconds: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from asr.files import write_text
 from asr.training.advice import Episode
 from asr.training.charts import Record, charts
 from asr.training.plot import draw
+from asr.training.schedule import ended_early
 
 PAGE = "training.html"
 _TEMPLATE = "page.html"
@@ -54,7 +55,7 @@ def write_page(
     page = environment.get_template(_TEMPLATE).render(
         now=records[-1],
         epochs=flat["training.epochs"],
-        facts=_facts(records, flat["training.epochs"]),
+        facts=_facts(records, flat["training.epochs"], flat.get("training.patience")),
         episodes=sorted(episodes, key=lambda one: (-one.last, -one.first)),
         # Markup of our own; `draw` has escaped what is not.
         charts=[(chart, Markup(draw(chart))) for chart in drawn],
@@ -84,11 +85,12 @@ def _joined(heard: Sequence[tuple[int, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-def _facts(records: Sequence[Record], epochs: int) -> dict[str, str]:
+def _facts(records: Sequence[Record], epochs: int, patience: int | None) -> dict[str, str]:
     now = records[-1]
     best = min(records, key=lambda one: (one["dev_wer"], one["dev_cer"], -one["epoch"]))
     minutes = now["seconds"] / 60
-    left = (epochs - now["epoch"]) * minutes / max(1, now["epoch"])
+    ended = ended_early([(one["dev_wer"], one["dev_cer"]) for one in records], patience)
+    left = 0.0 if ended else (epochs - now["epoch"]) * minutes / max(1, now["epoch"])
     skipped = sum(record.get("skipped_steps", 0) for record in records)
     facts = {
         "best dev WER": f"{best['dev_wer']:.2%} (CER {best['dev_cer']:.2%}), epoch {best['epoch']}",
@@ -98,6 +100,8 @@ def _facts(records: Sequence[Record], epochs: int) -> dict[str, str]:
         "time": f"{minutes:.0f} min" + (f", about {left:.0f} min left" if left else ""),
         "speed": f"{now['speed']:.0f} times real time, evaluation included",
     }
+    if ended:
+        facts["ended early"] = f"no better dev WER for {patience} epochs (training.patience)"
     infinite = {name for record in records for name in record.get("infinite_losses", {})}
     if infinite:
         facts["infinite losses"] = ", ".join(sorted(infinite))

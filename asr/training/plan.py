@@ -17,8 +17,7 @@ class StepPlan:
         self, train: SpeechDataset, settings: BatchSettings, *, seed: int, world: World
     ) -> None:
         self._train, self._settings, self._seed, self._world = train, settings, seed, world
-        # No process may stand idle.
-        self._per_step = max(settings.per_step, world.size)
+        self.per_step = max(settings.per_step, world.size)  # no process may stand idle
         self._recent: dict[int, list[list[int]]] = {}
 
     def batches(self, epoch: int) -> list[list[int]]:
@@ -34,8 +33,8 @@ class StepPlan:
     def steps(self, epoch: int, first: int = 0) -> Iterator[Step]:
         """The steps of an epoch, from its batch `first` on."""
         batches = self.batches(epoch)
-        for start in range(first, len(batches), self._per_step):
-            yield batches[start : start + self._per_step]
+        for start in range(first, len(batches), self.per_step):
+            yield batches[start : start + self.per_step]
 
     def own(self, step: Step) -> list[int]:
         """Positions of this process's batches in a step; empty in a last step that has too few."""
@@ -45,7 +44,7 @@ class StepPlan:
         """What this process reads, batch by batch, from the batch `first` of the first epoch."""
         for epoch in epochs:
             for step in self.steps(epoch, first if epoch == epochs.start else 0):
-                for position in self.own(step) or [0]:
+                for position in self.own(step):
                     yield [(index, epoch) for index in step[position]]
 
     def padding(self, epoch: int) -> float:

@@ -1,6 +1,7 @@
 """What a training tells while it runs: a progress bar, a line an epoch, metrics.jsonl."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -76,7 +77,7 @@ class Reporter:
         self._dev = f"dev WER {record['dev_wer']:.1%}"
         if self._quiet:
             return
-        write_text(self._path, "".join(json.dumps(r) + "\n" for r in self._records))
+        write_text(self._path, "".join(f"{_dump(one)}\n" for one in self._records))
         seconds = record["seconds"] / max(1, len(self._records))
         left = (self._epochs - record["epoch"]) * seconds
         self.say(
@@ -104,7 +105,19 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     path = folder / METRICS
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [
+        {key: math.nan if value is None else value for key, value in one.items()} for one in records
+    ]
+
+
+def _dump(record: dict[str, Any]) -> str:
+    """A record as JSON, which has no NaN: null stands for it."""
+    finite = {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in record.items()
+    }
+    return json.dumps(finite, allow_nan=False)
 
 
 def best_first(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

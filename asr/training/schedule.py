@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from asr.settings import Settings
 
@@ -25,6 +25,12 @@ class ScheduleSettings(Settings):
     plateau_epochs: int = Field(default=2, ge=1)  # without a lower dev loss, before a cut
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)  # the rate that a cut leaves
 
+    @model_validator(mode="after")
+    def _need_a_warm_up(self) -> Self:
+        if self.kind == "inverse_sqrt" and self.warmup_share == 0:
+            raise ValueError("inverse_sqrt falls from the end of a warm-up; raise warmup_share")
+        return self
+
 
 def rate_share(settings: ScheduleSettings, done: float, dev_losses: Sequence[float] = ()) -> float:
     """The learning rate as a share of its peak.
@@ -43,7 +49,7 @@ def rate_share(settings: ScheduleSettings, done: float, dev_losses: Sequence[flo
         cuts = _plateaus(dev_losses, settings.plateau_epochs)
         return float(settings.plateau_factor**cuts)
     if settings.kind == "inverse_sqrt":
-        return math.sqrt(warmup / done) if warmup else 1 / math.sqrt(1 + 100 * done)
+        return math.sqrt(warmup / done)
     cooling = (done - warmup) / (1 - warmup)
     cosine = (1 + math.cos(math.pi * min(1.0, cooling))) / 2
     return _END_SHARE + (1 - _END_SHARE) * cosine
@@ -60,7 +66,8 @@ def _plateaus(losses: Sequence[float], patience: int) -> int:
     return plateaus
 
 
-def epochs_since_best(rates: Sequence[tuple[float, float]]) -> int:
-    """How many epochs ago the (WER, CER) was last better than all before; 0 of no epochs."""
-    best = min(rates, default=(0.0, 0.0))
-    return len(rates) - 1 - rates.index(best) if rates else 0
+def ended_early(rates: Sequence[tuple[float, float]], patience: int | None) -> bool:
+    """Whether `patience` epochs or more have passed since the best (WER, CER); None never ends."""
+    if patience is None or not rates:
+        return False
+    return len(rates) - 1 - rates.index(min(rates)) >= patience

@@ -25,12 +25,12 @@ class TrainingSettings(Settings):
     moving_average: float | None = Field(default=None, gt=0, lt=1)  # decay a step; None: none
     precision: Precision = "auto"  # of matrix products: bfloat16 where the hardware has it
     keep: int = Field(default=3, ge=1)  # best epochs, whose weights are averaged at the end
-    # What the CPU trains with, unless torchrun says otherwise; None: one a core, a batch for each.
+    # What a CPU trains with, at most per_step of them; None: as many as there are cores.
     processes: int | None = Field(default=None, ge=1)
     # Processes that make batches ahead of the model; None: none for a CPU, up to 8 for a GPU.
     workers: int | None = Field(default=None, ge=0)
     cache_gib: float = Field(default=2.0, ge=0)  # of features in memory, in each process
-    max_bad_steps: int = Field(default=10, ge=1)  # in a row, before training is called diverged
+    max_bad_steps: int = Field(default=20, ge=1)  # in all, before training is called diverged
     tensorboard: bool = False  # whether to write events for it, too
     checkpoint_minutes: float = Field(default=5.0, gt=0)
 

@@ -11,7 +11,8 @@ from types import FrameType
 def stop_requests() -> Iterator[Callable[[], bool]]:
     """Catch SIGINT and SIGTERM; the yielded function tells whether one came.
 
-    A second one interrupts at once, as if nothing had been caught.
+    A second one interrupts at once, as if nothing had been caught. What this process was started
+    to ignore stays ignored.
     """
     came = False
 
@@ -24,7 +25,11 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = {number: signal.signal(number, remember) for number in _SIGNALS}
+    before = {
+        number: signal.signal(number, remember)
+        for number in _SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield lambda: came
     finally:

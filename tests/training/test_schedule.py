@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from asr.training.schedule import ScheduleSettings, epochs_since_best, rate_share
+from asr.errors import ConfigError
+from asr.training.schedule import ScheduleSettings, ended_early, rate_share
 
 SETTINGS = ScheduleSettings(warmup_share=0.25)
 
@@ -32,7 +33,7 @@ def test_the_rate_never_jumps_and_turns_once() -> None:
 
 
 def test_without_warm_up_the_rate_starts_at_its_peak() -> None:
-    for kind in ("one_cycle", "inverse_sqrt", "plateau"):
+    for kind in ("one_cycle", "plateau"):
         settings = ScheduleSettings(kind=kind, warmup_share=0)
         assert rate_share(settings, 0.0) == 1.0
     assert rate_share(ScheduleSettings(warmup_share=0), 0.5) < 1.0
@@ -67,13 +68,20 @@ def test_a_plateau_cuts_the_rate_each_time_the_dev_loss_has_stopped_falling(
 @pytest.mark.parametrize(
     ("rates", "epochs"),
     [
-        ([], 0),
         ([(0.5, 0.2)], 0),
         ([(0.5, 0.2), (0.6, 0.1), (0.6, 0.1)], 2),
         ([(0.5, 0.2), (0.5, 0.1), (0.5, 0.1)], 1),  # the CER decides, a tie is not better
     ],
 )
-def test_epochs_since_the_best_are_counted_from_the_first_that_was_as_good(
+def test_training_ends_when_the_best_epoch_lies_so_far_back(
     rates: list[tuple[float, float]], epochs: int
 ) -> None:
-    assert epochs_since_best(rates) == epochs
+    assert ended_early(rates, epochs)
+    assert not ended_early(rates, epochs + 1)
+    assert not ended_early(rates, None)
+    assert not ended_early([], 1)
+
+
+def test_the_inverse_root_wants_a_warm_up_to_fall_from() -> None:
+    with pytest.raises(ConfigError, match=r"r\.yaml: .*inverse_sqrt falls from the end of a warm"):
+        ScheduleSettings.parse({"kind": "inverse_sqrt", "warmup_share": 0}, "r.yaml")
