@@ -17,8 +17,9 @@ from asr.recipe import acoustic
 from asr.recipe.config import Recipe
 from asr.scoring.error_rate import ErrorCounts
 from asr.tokens import Characters
-from asr.training.checkpoint import save_epoch
+from asr.training.checkpoint import save_average, save_epoch
 from asr.training.evaluation import Evaluation, Sample
+from asr.training.moving_average import MovingAverage
 
 TOKENS = Characters(" abc")
 RECIPE = Recipe.parse(
@@ -108,6 +109,26 @@ def test_the_mean_is_taken_unless_the_best_epoch_alone_is_better(
 ) -> None:
     script(monkeypatch, {3.0: mean, 6.0: single})
     assert average(tmp_path, trained(tmp_path / "train", RATES)) == expected
+
+
+@pytest.mark.usefixtures("utterances")
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [((8, 8), ("moving average", 4.0)), ((9, 9), ("mean of the best 3 epochs", 3.0))],
+)
+def test_the_moving_average_is_taken_where_it_is_better_than_both(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: tuple[int, int],
+    expected: tuple[str, float],
+) -> None:
+    train = trained(tmp_path / "train", RATES)
+    encoder = Encoder(RECIPE.encoder, inputs=8, tokens=len(TOKENS))
+    for weight in encoder.parameters():
+        torch.nn.init.constant_(weight, 4.0)
+    save_average(train, MovingAverage(encoder, 0.9))
+    script(monkeypatch, {3.0: (9, 9), 4.0: errors, 6.0: (9, 9)})
+    assert average(tmp_path, train) == expected
 
 
 @pytest.mark.usefixtures("utterances")
