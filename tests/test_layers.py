@@ -18,7 +18,7 @@ PACKAGES = ("asr", "data_prep")
 # one package may import each other. Packages stand for all their modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr", "asr.errors"),
-    ("asr.settings", "asr.files", "asr.text"),
+    ("asr.settings", "asr.files", "asr.text", "asr.pages"),
     ("asr.manifest", "asr.audio", "asr.tokens"),
     ("asr.features", "asr.augment", "asr.findings"),
     ("asr.dataset", "asr.batching", "asr.check"),
@@ -38,7 +38,7 @@ LEVEL = {layer: level for level, layers in enumerate(LAYERS) for layer in layers
 
 # The narrow waists: what these may import, themselves apart.
 MAY_IMPORT = {
-    "asr.scoring": {"asr.text", "asr.manifest", "asr.errors", "asr.files"},
+    "asr.scoring": {"asr.text", "asr.manifest", "asr.errors", "asr.files", "asr.pages"},
     "data_prep": {
         "asr.manifest",
         "asr.audio",

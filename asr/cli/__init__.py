@@ -9,7 +9,6 @@ import typer
 
 from asr.cli import (
     augment,
-    average,
     check,
     decode,
     diagnose,
@@ -17,8 +16,8 @@ from asr.cli import (
     prepare,
     run,
     score,
+    stage_alone,
     sweep,
-    train,
     transcribe,
 )
 from asr.errors import AsrError
@@ -36,8 +35,8 @@ app.command("transcribe")(transcribe.transcribe)
 app.command("score")(score.score)
 app.command("check")(check.check)
 app.command("prepare")(prepare.prepare)
-app.command("train")(train.train)
-app.command("average")(average.average)
+app.command("train")(stage_alone.train)
+app.command("average")(stage_alone.average)
 app.command("sweep")(sweep.sweep)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)

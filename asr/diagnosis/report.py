@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import jinja2
 from rich.console import Console
 from rich.table import Table
 
 from asr.diagnosis.decay import GradientDecay, ModelGradients, in_time
 from asr.diagnosis.picture import draw_gradients, to_png, to_svg
 from asr.files import whole_file, write_text
+from asr.pages import render_page
 
 JSON, PNG, PAGE = "gradients.json", "gradients.png", "gradients.html"
 HEADINGS = (
@@ -77,16 +77,9 @@ def write_gradients(
 
 
 def _page(results: Sequence[ModelGradients], picture: str, facts: Mapping[str, str]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(PAGE).render(
-        facts=facts, picture=picture, headings=HEADINGS, rows=table_rows(results)
-    )
+    rows = table_rows(results)
+    values = {"facts": facts, "picture": picture, "headings": HEADINGS, "rows": rows}
+    return render_page(Path(__file__).with_name(PAGE), values)
 
 
 def _distance(decay: GradientDecay, share: float) -> str:

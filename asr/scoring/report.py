@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from rich.console import Console
 from rich.table import Table
 
 from asr.files import write_text
+from asr.pages import render_page
 from asr.scoring.error_rate import (
     Alignment,
     ErrorCounts,
@@ -172,16 +172,11 @@ def write_report(
         title: the page's heading.
         facts: what the reader should know of the run (model, machine, date), shown above.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    page = render_page(
+        Path(__file__).with_name(_TEMPLATE),
+        {"title": title, "facts": facts, "sets": sets},
+        {"percent": format_rate, "count": "{:,}".format},
     )
-    environment.filters["percent"] = format_rate
-    environment.filters["count"] = "{:,}".format
-    page = environment.get_template(_TEMPLATE).render(title=title, facts=facts, sets=sets)
     write_text(path, page)
 
 

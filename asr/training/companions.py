@@ -65,8 +65,14 @@ def companions(count: int, work: Callable[..., object], *arguments: Any) -> Iter
     threads = torch.get_num_threads()
     torch.set_num_threads(share)
     try:
-        _start(started)
-        _await(started, reports)
+        try:
+            _start(started)
+            _await(started, reports)
+        except KeyboardInterrupt:
+            for process in started:
+                if process.pid is not None:
+                    process.kill()  # it has nothing to finish
+            raise
         _join(0, count + 1, place)
         try:
             yield

@@ -6,10 +6,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from asr.files import write_text
+from asr.pages import render_page
 from asr.training.advice import Episode
 from asr.training.charts import Record, charts
 from asr.training.plot import draw
@@ -44,24 +44,18 @@ def write_page(
         settings: of the run, sections within sections; `training` among them.
     """
     flat = _flat(settings)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     drawn = charts(records, clip_norm=flat["training.optimizer.clip_norm"])
-    page = environment.get_template(_TEMPLATE).render(
-        now=records[-1],
-        epochs=flat["training.epochs"],
-        facts=_facts(records, flat["training.epochs"], flat.get("training.patience")),
-        episodes=sorted(episodes, key=lambda one: (-one.last, -one.first)),
+    values = {
+        "now": records[-1],
+        "epochs": flat["training.epochs"],
+        "facts": _facts(records, flat["training.epochs"], flat.get("training.patience")),
+        "episodes": sorted(episodes, key=lambda one: (-one.last, -one.first)),
         # Markup of our own; `draw` has escaped what is not.
-        charts=[(chart, Markup(draw(chart))) for chart in drawn],
-        samples=sample_histories(records),
-        settings=flat,
-    )
+        "charts": [(chart, Markup(draw(chart))) for chart in drawn],
+        "samples": sample_histories(records),
+        "settings": flat,
+    }
+    page = render_page(Path(__file__).with_name(_TEMPLATE), values)
     write_text(path, page)
 
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from synthetic_speech import RATE
@@ -22,7 +23,12 @@ from asr.training.settings import TrainingData, TrainingSettings
 
 
 def train_tiny(
-    manifest: Path, folder: Path, plan: list[list[int]], *, poisoned: bool = True
+    manifest: Path,
+    folder: Path,
+    plan: list[list[int]],
+    *,
+    poisoned: bool = True,
+    **settings: Any,
 ) -> None:
     """Train three epochs on the batches of `plan`, without chance, in float32, at one rate.
 
@@ -50,7 +56,7 @@ def train_tiny(
     loop.train(
         encoder,
         TrainingData(dataset, dataset, tokens, normalizer),
-        TrainingSettings(epochs=3, precision="float32"),
+        TrainingSettings(epochs=3, precision="float32", **settings),
         folder=folder,
         seed=1,
         device=torch.device("cpu"),

@@ -14,7 +14,7 @@ import torch
 
 from asr.training import loop
 from asr.training import plan as plan_module
-from asr.training.checkpoint import load_epoch
+from asr.training.checkpoint import load_average, load_epoch
 from asr.training.reporting import read_metrics
 
 TinyTraining = Any  # of the conftest, which cannot be imported
@@ -24,7 +24,9 @@ WORKER = Path(__file__).with_name("data_parallel_worker.py")
 
 def train(manifest: Path, folder: Path) -> None:
     train_tiny: Callable[..., None] = runpy.run_path(str(WORKER))["train_tiny"]
-    train_tiny(manifest, folder, PLAN, poisoned=False)
+    # A checkpoint after every step, and a moving average in it.
+    often: dict[str, Any] = {"checkpoint_minutes": 1e-9, "moving_average": 0.9}
+    train_tiny(manifest, folder, PLAN, poisoned=False, **often)
 
 
 def train_and_be_killed(manifest: Path, folder: Path, step: int) -> None:
@@ -56,10 +58,16 @@ def test_a_training_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights_
     monkeypatch.setattr(plan_module, "plan_batches", plan_module.plan_batches)
     for replaced in ("ctc_losses", "rate_share"):
         monkeypatch.setattr(loop, replaced, getattr(loop, replaced))
+    killed_at = torch.load(tmp_path / "killed" / "checkpoint.pt")["progress"]
+    assert (killed_at["step"], killed_at["batches_in_epoch"]) == (4, 1), "in the second epoch"
     for folder in (tmp_path / "whole", tmp_path / "killed"):
         train(manifest, folder)
     whole, resumed = (load_epoch(tmp_path / name, 3) for name in ("whole", "killed"))
     assert all(torch.equal(resumed[name], weight) for name, weight in whole.items())
+    averages = [load_average(tmp_path / name) for name in ("whole", "killed")]
+    assert averages[0] is not None
+    assert averages[1] is not None
+    assert all(torch.equal(averages[1][name], weight) for name, weight in averages[0].items())
     losses = [
         [one["loss"] for one in read_metrics(tmp_path / name)] for name in ("whole", "killed")
     ]
