@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import signal
+from scipy import fft, signal
 
 from asr.audio import Waveform, resample
 
@@ -60,11 +60,12 @@ def coloured_noise(count: int, colour: float, *, generator: torch.Generator) -> 
 
     0 is white, 1 pink, 2 brown.
     """
-    spectrum = torch.fft.rfft(torch.randn(count, generator=generator))
+    quick = fft.next_fast_len(count, real=True)  # a prime length would take ten times as long
+    spectrum = torch.fft.rfft(torch.randn(quick, generator=generator))
     spectrum *= torch.arange(len(spectrum)).clamp(min=1) ** (-colour / 2)
     spectrum[0] = 0.0
-    noise: NDArray[np.float32] = torch.fft.irfft(spectrum, n=count).numpy()
-    return noise
+    noise: NDArray[np.float32] = torch.fft.irfft(spectrum, n=quick).numpy()
+    return noise[:count]
 
 
 def cut_or_loop(noise: NDArray[np.float32], count: int, place: float) -> NDArray[np.float32]:
