@@ -1,7 +1,8 @@
 """Dataset: an Utterance becomes an Example, Examples become a Batch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -37,6 +38,10 @@ class Batch:
     feature_lengths: Tensor  # (B,)
     targets: Tensor  # (B, L)
     target_lengths: Tensor  # (B,)
+
+    def pin_memory(self) -> Self:
+        """The same batch where a GPU can fetch the features itself, while the CPU goes on."""
+        return replace(self, features=self.features.pin_memory())
 
 
 @dataclass(frozen=True)

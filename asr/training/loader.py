@@ -33,8 +33,18 @@ class BatchLoader:
     What is in a batch depends on its keys alone, whichever process makes it.
     """
 
-    def __init__(self, dataset: SpeechDataset, plan: Iterable[list[Key]], *, workers: int) -> None:
-        """`plan` gives the keys of each batch to come; without workers it is made on demand."""
+    def __init__(
+        self,
+        dataset: SpeechDataset,
+        plan: Iterable[list[Key]],
+        *,
+        workers: int,
+        pinned: bool = False,
+    ) -> None:
+        """`plan` gives the keys of each batch to come; without workers it is made on demand.
+
+        Where `pinned`, batches lie in memory that a CUDA device reads by itself.
+        """
         self._batches: Iterator[Batch | AsrError] = iter(
             DataLoader(
                 _Examples(dataset),
@@ -43,6 +53,7 @@ class BatchLoader:
                 collate_fn=_collate,
                 worker_init_fn=_begin,
                 prefetch_factor=_AHEAD if workers else None,
+                pin_memory=pinned,
                 generator=torch.Generator(),  # the training's own chance is left alone
             )
         )

@@ -7,12 +7,11 @@ processes, which share the batches of a step, learn what one would.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from asr.batching import refuse_too_long
 from asr.dataset import Batch
@@ -32,16 +31,16 @@ from asr.training.checkpoint import (
 from asr.training.distributed import World, join_world, refuse_other_steps
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loader import BatchLoader, workers_wanted
-from asr.training.loss import ctc_losses, refuse_infeasible
-from asr.training.measurements import EpochSums, GradientGauge
+from asr.training.loss import refuse_infeasible
+from asr.training.measurements import EpochSums
 from asr.training.moving_average import MovingAverage
 from asr.training.optimizer import build_optimizer
 from asr.training.plan import Step, StepPlan
-from asr.training.precision import uses_bfloat16
 from asr.training.reporting import Reporter, best_first
 from asr.training.schedule import ended_early, rate_share
 from asr.training.settings import TrainingData, TrainingSettings
 from asr.training.signals import stop_requests
+from asr.training.step import Outcome, TrainingStep
 from asr.training.watch import Watch, run_settings
 
 
@@ -95,7 +94,7 @@ class _Run:
     ) -> None:
         self._data, self._settings = data, settings
         self._folder, self._seed, self._world = folder, seed, world
-        self._device = next(encoder.parameters()).device
+        device = next(encoder.parameters()).device
         decay = settings.moving_average
         self._trained = Trained(
             encoder,
@@ -106,16 +105,17 @@ class _Run:
         refuse_other_steps(folder, self.progress.step, world)
         if world.writes:
             remove_leftovers(folder)
-        self._half = uses_bfloat16(settings.precision, self._device)
-        self._parameters = list(encoder.parameters())
+        self._take = TrainingStep(self._trained, settings, world)
         self._plan = StepPlan(data.train, settings.batch, seed=seed, world=world)
         to_come = self._plan.keys(
             range(self.progress.epoch, settings.epochs), self.progress.batches_in_epoch
         )
         self._loader = BatchLoader(
-            data.train, to_come, workers=workers_wanted(settings.workers, self._device)
+            data.train,
+            to_come,
+            workers=workers_wanted(settings.workers, device),
+            pinned=device.type == "cuda",
         )
-        self._gauge = GradientGauge(encoder, settings.optimizer.clip_norm)
         done = self.progress.epoch
         shown = run_settings(encoder, settings, train=data.train, seed=seed, world=world)
         self.reporter = Reporter(
@@ -161,59 +161,43 @@ class _Run:
 
     def _step(self, step: Step, epochs: float, stop: Callable[[], bool]) -> bool:
         """One optimiser step after so many epochs; whether any process was asked to stop."""
-        tokens, optimizer = self._plan.tokens(step), self._trained.optimizer
-        optimizer.zero_grad(set_to_none=True)
-        losses, names = self._backward(self._plan.own(step), tokens)
-        numbers = torch.stack([losses.sum(), losses.new_tensor(float(stop()))])
-        totals = self._world.sum_gradients(self._parameters, numbers).tolist()
-        if self._gauge.clip(self.progress.sums):
-            for group in optimizer.param_groups:
-                group["lr"] = self._rate(epochs)
-            optimizer.step()
-            if self._trained.average:
-                self._trained.average.update(self.progress.step + 1)
-            self.progress.loss_sum += totals[0]
-            self.progress.token_sum += tokens
+        progress, tokens = self.progress, self._plan.tokens(step)
+        outcome = self._take(
+            self._batches(step),
+            tokens=tokens,
+            rate=self._rate(epochs),
+            number=progress.step + 1,
+            stop=stop,
+        )
+        if outcome.taken:
+            progress.sums.take(outcome.norms, self._settings.optimizer.clip_norm)
+            progress.loss_sum += outcome.loss
+            progress.token_sum += tokens
         else:
-            self._skip(losses, names)
-        return bool(totals[1])
+            self._skip(outcome)
+        return outcome.stop
 
-    def _backward(self, own: list[int], tokens: int) -> tuple[Tensor, list[str]]:
-        """Add up the gradient of this process's batches; their losses (B,) and ids.
-
-        The mean is over all tokens of the step, whichever process and batch they are in.
-        """
-        found = [torch.zeros(0, device=self._device)]
-        names: list[str] = []
-        for position in own:
+    def _batches(self, step: Step) -> Iterator[tuple[int, Batch]]:
+        """This process's batches of a step, each with the seed of its dropout."""
+        for position in self._plan.own(step):
             with self.progress.sums.timed("wait_seconds"):
                 batch = self._loader.next()
-            torch.manual_seed(hash((self._seed, self.progress.step, position)) & 0x7FFFFFFFFFFFFFFF)
-            losses = self._losses(batch)
-            torch.autograd.backward(losses.sum() / max(1, tokens))
-            found.append(losses.detach())
-            names += batch.ids
-        return torch.cat(found), names
-
-    def _losses(self, batch: Batch) -> Tensor:
-        """Loss (B,) of each utterance."""
-        self._trained.model.train()
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            emissions = self._trained.model(
-                batch.features.to(self._device), batch.feature_lengths.to(self._device)
-            )
-        return ctc_losses(emissions, batch)
+            yield hash((self._seed, self.progress.step, position)) & 0x7FFFFFFFFFFFFFFF, batch
 
     def _rate(self, epochs: float) -> float:
         losses = [one["dev_loss"] for one in self.progress.history]
         share = rate_share(self._settings.schedule, epochs / self._settings.epochs, losses)
         return self._settings.optimizer.learning_rate * share
 
-    def _skip(self, losses: Tensor, names: list[str]) -> None:
+    def _skip(self, outcome: Outcome) -> None:
         """Leave out a step whose gradient is not finite, and say of which utterances."""
         progress, most = self.progress, self._settings.max_bad_steps
         infinite, words = blame(
-            losses, names, dataset=self._data.train, epoch=progress.epoch, world=self._world
+            outcome.own_losses,
+            outcome.own_ids,
+            dataset=self._data.train,
+            epoch=progress.epoch,
+            world=self._world,
         )
         self.reporter.say(f"step {progress.step}: gradient not finite, step left out ({words})")
         progress.sums.skip(infinite)

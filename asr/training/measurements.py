@@ -1,6 +1,5 @@
 """What is measured at every step: gradient norms by layer, waiting for data, steps left out."""
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -73,14 +72,14 @@ class GradientGauge:
         grouped = groupby(layer_of(name) for name, _ in model.named_parameters())
         self._sizes = {layer: len(list(group)) for layer, group in grouped}
 
-    def clip(self, sums: EpochSums) -> bool:
-        """Clip the gradient as `torch.nn.utils.clip_grad_norm_` does, and note its norms.
+    def clip(self, numbers: Tensor) -> tuple[dict[str, float], list[float]]:
+        """Clip the gradient as `torch.nn.utils.clip_grad_norm_` does.
 
-        The norms of all tensors are taken in one go and read in one synchronisation with the
-        device.
+        The norms of all tensors are taken in one go, and read in one synchronisation with the
+        device, together with other numbers (N,) that are wanted of it.
 
         Returns:
-            Whether the gradient is finite; if it is not, nothing is noted.
+            The norms before clipping, of all and by layer; and the numbers.
         """
         gradients = [
             torch.zeros_like(weight) if weight.grad is None else weight.grad
@@ -91,11 +90,9 @@ class GradientGauge:
         nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, total)
         by_layer = torch.split(by_tensor, [*self._sizes.values()])
         parts = [torch.linalg.vector_norm(part) for part in by_layer]
-        norms = _read([total, *parts])
-        if not math.isfinite(norms[0]):
-            return False
-        sums.take(dict(zip([ALL, *self._sizes], norms, strict=True)), self._clip_norm)
-        return True
+        values: list[float] = torch.cat([torch.stack([total, *parts]), numbers]).tolist()
+        layers = [ALL, *self._sizes]
+        return dict(zip(layers, values, strict=False)), values[len(layers) :]
 
 
 def layer_of(parameter: str) -> str:
@@ -108,8 +105,3 @@ def layer_of(parameter: str) -> str:
         return parts[0]
     inner = parts[3] if parts[2] == "recurrent" else parts[2]
     return f"layer {int(parts[1]) + 1} {inner}"
-
-
-def _read(numbers: list[Tensor]) -> list[float]:
-    values: list[float] = torch.stack(numbers).tolist()
-    return values

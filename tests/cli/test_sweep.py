@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_divergence_is_status_0_and_a_failure_status_2(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first gradient that is not finite ends the training, and every one is said not to be."""
-    monkeypatch.setattr("asr.training.loop.GradientGauge.clip", lambda *_: False)
+    monkeypatch.setattr("asr.training.step.GradientGauge.clip", lambda *_: ({"all": nan}, [0, 0]))
     diverging = ("--over", "encoder.cell=tanh", "--set", "training.max_bad_steps=1")
     assert asr_sweep(corpus, tmp_path / "a", *diverging) == 0
     assert "diverged: 1 steps (training.max_bad_steps)" in " ".join(capsys.readouterr().out.split())

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from asr.training import loop
+from asr.training import loop, step
 from asr.training import plan as plan_module
 from asr.training.checkpoint import load_average, load_epoch
+from asr.training.loss import ctc_losses
 from asr.training.reporting import read_metrics
 
 TinyTraining = Any  # of the conftest, which cannot be imported
@@ -56,8 +57,8 @@ def test_a_training_killed_in_the_middle_of_an_epoch_ends_with_the_same_weights_
     assert [one["epoch"] for one in read_metrics(tmp_path / "killed")] == [1]
     # The worker replaces them; they are to be put back.
     monkeypatch.setattr(plan_module, "plan_batches", plan_module.plan_batches)
-    for replaced in ("ctc_losses", "rate_share"):
-        monkeypatch.setattr(loop, replaced, getattr(loop, replaced))
+    monkeypatch.setattr(step, "ctc_losses", ctc_losses)
+    monkeypatch.setattr(loop, "rate_share", loop.rate_share)
     killed_at = torch.load(tmp_path / "killed" / "checkpoint.pt")["progress"]
     assert (killed_at["step"], killed_at["batches_in_epoch"]) == (4, 1), "in the second epoch"
     for folder in (tmp_path / "whole", tmp_path / "killed"):

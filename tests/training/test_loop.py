@@ -256,7 +256,7 @@ def test_an_epochs_loss_is_its_own_mean_over_target_tokens(
     def losses(emissions: Emissions, batch: Batch) -> Tensor:
         return ctc_losses(emissions, batch) * 0 + len(read_metrics(tiny.folder)) + 1
 
-    monkeypatch.setattr(loop, "ctc_losses", losses)
+    monkeypatch.setattr("asr.training.step.ctc_losses", losses)
     tiny.train(epochs=3)
     tokens = sum(len(utterance.text) for utterance in tiny.utterances)
     found = [record["loss"] for record in read_metrics(tiny.folder)]
@@ -371,7 +371,7 @@ class TestBadSteps:
             bad = torch.tensor([name in names for name in batch.ids])
             return found * torch.where(bad, torch.inf, 1.0)
 
-        monkeypatch.setattr(loop, "ctc_losses", losses)
+        monkeypatch.setattr("asr.training.step.ctc_losses", losses)
 
     def test_a_bad_step_is_left_out_and_names_its_utterances(
         self,
@@ -432,7 +432,7 @@ class TestBadSteps:
             found.register_hook(lambda gradient: gradient * torch.inf)
             return found + large
 
-        monkeypatch.setattr(loop, "ctc_losses", losses)
+        monkeypatch.setattr("asr.training.step.ctc_losses", losses)
         tiny.train(epochs=1, batch={"max_utterances": 12})
         said = capsys.readouterr().err
         assert "all losses are finite" in said
@@ -615,8 +615,8 @@ def test_two_processes_learn_what_one_learns_from_both_batches_in_a_step(
     assert two.returncode == 0, two.stderr
     # The worker replaces them; they are to be put back.
     monkeypatch.setattr(plan_module, "plan_batches", plan_module.plan_batches)
-    for replaced in ("ctc_losses", "rate_share"):
-        monkeypatch.setattr(loop, replaced, getattr(loop, replaced))
+    monkeypatch.setattr("asr.training.step.ctc_losses", ctc_losses)
+    monkeypatch.setattr(loop, "rate_share", loop.rate_share)
     train_tiny = runpy.run_path(str(worker))["train_tiny"]
     train_tiny(manifest, tmp_path / "one", [plan[0] + plan[1], plan[2]])
     for epoch in (1, 2, 3):
