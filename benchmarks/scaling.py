@@ -3,8 +3,8 @@
     python benchmarks/scaling.py [--over layers]
 
 Each line is measured in a process of its own, so that its peak memory is its own (Linux and macOS
-only). Whole steps of random data: encoder, CTC loss, clipping, AdamW, in bfloat16 where the
-hardware has it.
+only). Whole steps of random data, as training itself takes them: encoder, CTC loss, clipping,
+AdamW, in bfloat16 where the hardware has it.
 """
 
 import argparse
@@ -12,18 +12,13 @@ import json
 import resource
 import subprocess
 import sys
-import time
 
 import torch
-from torch import nn
+from steps import FACTOR, fastest_step, random_batch
 
-from asr.encoder.encoder import Encoder, EncoderSettings
 from asr.training.companions import companions
-from asr.training.distributed import join_world
-from asr.training.optimizer import OptimizerSettings, build_optimizer
-from asr.training.precision import uses_bfloat16
 
-MELS, TOKENS, FACTOR, SECONDS = 64, 29, 4, 10
+SECONDS = 10
 BASE = {"utterances": 8, "layers": 3, "hidden": 256, "processes": 1}
 VARIED = {
     "utterances": [2, 4, 8, 16, 32],
@@ -71,39 +66,17 @@ def in_a_process_of_its_own(setting: dict[str, int]) -> dict[str, float]:
 def measure(utterances: int, layers: int, hidden: int, processes: int) -> dict[str, float]:
     """Seconds of a step, and the peak memory of one process."""
     torch.set_num_threads(1)
-    with companions(processes - 1, fastest_step, utterances, layers, hidden):
-        seconds = fastest_step(utterances, layers, hidden)
+    with companions(processes - 1, one_batch_each, utterances, layers, hidden, processes):
+        seconds = one_batch_each(utterances, layers, hidden, processes)
     unit = 2**20 if sys.platform == "darwin" else 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     return {"seconds": seconds, "mebibytes": peak}
 
 
-def fastest_step(utterances: int, layers: int, hidden: int) -> float:
-    """Seconds of the fastest of five steps after the first."""
-    torch.manual_seed(0)
-    device = torch.device("cpu")
-    encoder = Encoder(
-        EncoderSettings(hidden=hidden, layers=layers, factor=FACTOR), inputs=MELS, tokens=TOKENS
-    )
-    optimizer = build_optimizer(encoder, OptimizerSettings())
-    features = torch.randn(utterances, SECONDS * 100, MELS)
-    lengths = torch.full((utterances,), SECONDS * 100)
-    targets = torch.randint(1, TOKENS, (utterances, 14 * SECONDS))
-    target_lengths = torch.full((utterances,), targets.shape[1])
-    times = []
-    with join_world(device) as world:
-        for _ in range(6):
-            start = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16("auto", device)):
-                emissions = encoder(features, lengths)
-            optimizer.zero_grad()
-            log_probs = emissions.log_probs.transpose(0, 1)
-            nn.functional.ctc_loss(log_probs, targets, emissions.lengths, target_lengths).backward()
-            world.sum_gradients(list(encoder.parameters()), torch.zeros(1))
-            nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
-            optimizer.step()
-            times.append(time.perf_counter() - start)
-    return min(times[1:])
+def one_batch_each(utterances: int, layers: int, hidden: int, processes: int) -> float:
+    """Seconds of a step with a batch for each process."""
+    batches = [random_batch(utterances, 100 * SECONDS) for _ in range(processes)]
+    return fastest_step(batches, layers=layers, hidden=hidden, repeats=5)
 
 
 if __name__ == "__main__":

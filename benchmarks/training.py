@@ -10,7 +10,7 @@ their ratios are what counts. The step is the recurrent layers, forward and back
     ours       two one-way passes a layer, over padded sequences
     products   nothing but the matrix products of the same shapes: what no step can beat
 
-With --busy it is whole steps of the encoder (loss and optimiser too), in three arrangements: all
+With --busy it is whole training steps, as training itself takes them, in three arrangements: all
 threads in one process, one thread, and one process a core with one thread each.
 """
 
@@ -24,15 +24,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from steps import FACTOR, fastest_step, random_batch
 from torch import Tensor, nn
 
-from asr.encoder.encoder import Encoder, EncoderSettings
 from asr.encoder.recurrent import RecurrentLayer
 from asr.training.companions import companions
-from asr.training.distributed import join_world
-from asr.training.optimizer import OptimizerSettings, build_optimizer
 
-MELS, TOKENS, FACTOR = 64, 29, 4
 ARRANGEMENTS = {
     "threads": "1 process, {cores} threads",
     "one": "1 process, 1 thread",
@@ -138,7 +135,7 @@ def compare_arrangements(chosen: argparse.Namespace) -> None:
     """Speed of whole training steps alone, and beside a program that keeps a core busy."""
     cores = torch.get_num_threads()
     print("seconds of audio a second; the step is the same in all: two batches of")
-    print(f"{chosen.batch // 2} x {chosen.frames * FACTOR} feature frames, bfloat16")
+    print(f"{chosen.batch // 2} x {chosen.frames * FACTOR} feature frames")
     print(f"{'':<28} {'alone':>8} {'busy':>8}")
     for name, words in ARRANGEMENTS.items():
         alone = speed_of(name, chosen)
@@ -165,41 +162,17 @@ def speed_here(chosen: argparse.Namespace) -> float:
     count = torch.get_num_threads() - 1 if chosen.arrangement == "processes" else 0
     if chosen.arrangement == "one":
         torch.set_num_threads(1)
-    with companions(count, train_steps, chosen):
-        took = train_steps(chosen)
+    work = (chosen.batch // 2, chosen.frames * FACTOR, chosen.layers, chosen.hidden, chosen.repeats)
+    with companions(count, two_batches, *work):
+        took = two_batches(*work)
     return float(chosen.batch * chosen.frames * FACTOR * 0.01 / took)
 
 
-def train_steps(chosen: argparse.Namespace) -> float:
+def two_batches(utterances: int, frames: int, layers: int, hidden: int, repeats: int) -> float:
     """Seconds of a step of two batches, shared among the processes that there are."""
     torch.manual_seed(0)
-    encoder = Encoder(
-        EncoderSettings(hidden=chosen.hidden, layers=chosen.layers, factor=FACTOR),
-        inputs=MELS,
-        tokens=TOKENS,
-    )
-    optimizer = build_optimizer(encoder, OptimizerSettings())
-    half = chosen.batch // 2
-    lengths = torch.full((half,), chosen.frames * FACTOR)
-    batches = [torch.randn(half, chosen.frames * FACTOR, MELS) for _ in range(2)]
-    targets = torch.randint(1, TOKENS, (half, chosen.frames // 2))
-    target_lengths = torch.full((half,), targets.shape[1])
-    with join_world(torch.device("cpu")) as world:
-
-        def run() -> None:
-            own = batches[world.rank :: world.size]
-            for features in own:
-                with torch.autocast("cpu", torch.bfloat16):
-                    emissions = encoder(features, lengths)
-                log_probs = emissions.log_probs.transpose(0, 1)
-                nn.functional.ctc_loss(
-                    log_probs, targets, emissions.lengths, target_lengths
-                ).backward()
-            world.sum_gradients(list(encoder.parameters()), torch.zeros(1))
-            nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
-            optimizer.step()
-
-        return seconds(run, encoder, chosen.repeats)
+    batches = [random_batch(utterances, frames) for _ in range(2)]
+    return fastest_step(batches, layers=layers, hidden=hidden, repeats=repeats)
 
 
 @contextmanager
