@@ -27,6 +27,9 @@ class FeatureSettings(Settings):
     mels: int = Field(default=64, ge=4)  # filters, equally spaced in mel
     coefficients: int = Field(default=20, ge=1)  # of the cepstrum, for mfcc only
     low_hz: float = Field(default=20.0, ge=0)
+    # How far below an utterance's loudest energy the quietest may be: what is quieter is raised to
+    # that. So recordings sound equally noisy in their pauses, however quiet the room. None: as is.
+    range_db: float | None = Field(default=None, gt=0)
     cmvn: Literal["global", "per_utterance"] = "global"
 
     @model_validator(mode="after")
@@ -106,12 +109,25 @@ class FeatureExtractor(nn.Module):
         padded = nn.functional.pad(samples, (0, max(0, self.settings.fft_size - samples.shape[1])))
         mel = self._mel(padded).transpose(1, 2)
         features = torch.log(mel + _FLOOR)
+        if self.settings.range_db is not None:
+            features = _limit_range(features, self._frames(lengths), self.settings.range_db)
         if self.settings.kind == "mfcc":
             features = features @ self.get_buffer("_dct")
+        return features, self._frames(lengths)
+
+    def _frames(self, lengths: Tensor) -> Tensor:
+        """(B,) samples -> (B,) frames."""
         frames = 1 + (lengths - self.settings.fft_size).div(
             self.settings.shift, rounding_mode="floor"
         )
-        return features, frames.clamp(min=0)
+        return frames.clamp(min=0)
+
+
+def _limit_range(features: Tensor, frames: Tensor, decibels: float) -> Tensor:
+    """Raise log energies (B, T, F) that are too far below the loudest of their utterance."""
+    valid = frame_mask(frames, features.shape[1]).unsqueeze(2)
+    loudest = features.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
+    return torch.maximum(features, loudest - decibels * math.log(10) / 10)
 
 
 def _mel_filters(settings: FeatureSettings) -> Tensor:

@@ -1,3 +1,4 @@
+import math
 import warnings
 from typing import Any
 
@@ -229,3 +230,23 @@ def test_features_that_never_change_do_not_explode(per_utterance: bool) -> None:
 
 def test_an_utterance_without_frames_normalises_to_zeros() -> None:
     assert bool((normalize(torch.ones(1, 4, 2), torch.tensor([0]), None) == 0).all())
+
+
+def test_quiet_energies_are_raised_to_the_range_below_the_loudest() -> None:
+    """20 dB are a factor of 100 of energy; the padding is loud, and must not count."""
+    generator = torch.Generator().manual_seed(1)
+    samples = torch.randn(2, 8000, generator=generator) * torch.linspace(0.001, 1, 8000)
+    lengths = torch.tensor([8000, 5000])
+    samples[1, 5000:] = 100.0
+    whole = FeatureExtractor(FeatureSettings(sample_rate=8000, mels=20))
+    limited = FeatureExtractor(FeatureSettings(sample_rate=8000, mels=20, range_db=20))
+    plain, frames = whole(samples, lengths)
+    found, _ = limited(samples, lengths)
+    for row, count in enumerate(frames.tolist()):
+        least = plain[row, :count].max() - math.log(100)
+        assert (plain[row, :count] < least).any()
+        torch.testing.assert_close(found[row, :count], plain[row, :count].clamp(min=least))
+    louder, _ = limited(10 * samples, lengths)
+    torch.testing.assert_close(
+        louder[0] - found[0], torch.full_like(found[0], math.log(100)), atol=2e-3, rtol=0
+    )
