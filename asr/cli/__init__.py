@@ -13,6 +13,7 @@ from asr.cli import (
     decode,
     diagnose,
     info,
+    lm,
     prepare,
     run,
     score,
@@ -40,6 +41,7 @@ app.command("average")(stage_alone.average)
 app.command("sweep")(sweep.sweep)
 app.command("decode")(decode.decode)
 app.command("info")(info.info)
+app.add_typer(lm.app, name="lm")
 app.command("augment")(augment.augment)
 app.command("diagnose")(diagnose.diagnose)
 
