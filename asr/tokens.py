@@ -30,6 +30,13 @@ class TokenTable(ABC):
         """Number of tokens V, the blank included."""
         return len(self.symbols)
 
+    @property
+    def space(self) -> int:
+        """Id of the token that stands between words. Raises ModelError where there is none."""
+        if " " not in self._ids:
+            raise ModelError("the tokens have no space: this model knows no words of a sentence")
+        return self._ids[" "]
+
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Text -> ids. Raises DataError naming the characters that have no token."""
