@@ -1,0 +1,46 @@
+"""Ranking n-best lists under many weights, against doing it one by one."""
+
+import random
+
+import numpy as np
+import pytest
+
+from asr.tuning import Candidate, Grid, oracle_errors, search_grid
+
+
+def draw_lists(*, seed: int) -> list[list[Candidate]]:
+    chance = random.Random(seed)
+    return [
+        [
+            Candidate(
+                text=str(number),
+                errors=chance.randint(0, 5),
+                acoustic=-chance.uniform(0, 20),
+                language=-chance.uniform(0, 20),
+                words=chance.randint(0, 6),
+            )
+            for number in range(chance.randint(1, 8))
+        ]
+        for _ in range(30)
+    ]
+
+
+def test_errors_are_those_of_the_candidates_that_come_first() -> None:
+    lists = draw_lists(seed=1)
+    grid = search_grid(lists, [0.0, 0.5, 2.0], [-1.0, 0.0], words=100)
+    for row, weight in enumerate([0.0, 0.5, 2.0]):
+        for column, bonus in enumerate([-1.0, 0.0]):
+            firsts = [
+                max(one, key=lambda c: c.acoustic + weight * c.language + bonus * c.words)
+                for one in lists
+            ]
+            assert grid.errors[row, column] == sum(first.errors for first in firsts)
+    assert grid.rate(0.4, 0.1) == grid.errors[1, 1] / 100
+    assert oracle_errors(lists) <= grid.errors.min()
+
+
+def test_of_equally_good_pairs_the_middle_one_is_taken() -> None:
+    errors = np.array([[9, 9, 9, 9], [9, 3, 3, 3], [9, 9, 9, 9], [9, 9, 9, 3]])
+    grid = Grid(np.arange(4.0), np.arange(4.0) / 10, errors, 10)
+    weight, bonus = grid.best()
+    assert (weight, bonus) == (1.0, pytest.approx(0.2))
