@@ -9,7 +9,10 @@ all logarithms natural; words are counted where there is a lexicon of them.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +35,8 @@ from torch import Tensor
 
 from asr.decoding.hypothesis import Hypothesis
 from asr.errors import ModelError, one_line
+from asr.lm.counts import UNKNOWN
+from asr.lm.text import SPECIAL
 from asr.settings import Settings
 from asr.tokens import TokenTable
 
@@ -78,7 +83,8 @@ class BeamDecoder:
         self._tokens, self._settings = tokens, settings
         self._space = tokens.space
         names = list(lexicon) if lexicon is not None else [_lm_name(one) for one in tokens.symbols]
-        self._names = Dictionary(names)
+        self._names = Dictionary([*names, SPECIAL[UNKNOWN]])
+        self._unknown = self._names.get_index(SPECIAL[UNKNOWN])
         self._lm = _language_model(language_model, self._names)
         if lexicon is None:
             self._trie = None
@@ -118,6 +124,19 @@ class BeamDecoder:
         other._decoder = other._build(settings)
         return other
 
+    def language_log_prob(self, text: str) -> float:
+        """Log p(text) in nats, by the language model; 0 where there is none.
+
+        Words outside the lexicon are <unk>.
+        """
+        names = text.split() if self._trie is not None else [_lm_name(one) for one in text]
+        state, total = self._lm.start(False), 0.0
+        for name in names:
+            number = self._names.get_index(name) if self._names.contains(name) else self._unknown
+            state, score = self._lm.score(state, number)
+            total += score
+        return _LN10 * (total + self._lm.finish(state)[1])
+
     def _build(self, settings: BeamSettings) -> Any:
         width = (settings.beam, settings.tokens or len(self._tokens), settings.threshold)
         weight = settings.lm_weight * _LN10
@@ -135,8 +154,9 @@ class BeamDecoder:
             settings.log_add,
             CriterionType.CTC,
         )
-        unknown = self._names.index_size()
-        return LexiconDecoder(options, self._trie, self._lm, self._space, 0, unknown, [], False)
+        return LexiconDecoder(
+            options, self._trie, self._lm, self._space, 0, self._unknown, [], False
+        )
 
     def _hypothesis(self, result: Any, frames: int) -> Hypothesis:
         path = result.tokens[2 : frames + 2]  # before them a frame of flashlight's, and ours
@@ -168,9 +188,25 @@ def _language_model(path: Path | None, names: Dictionary) -> Any:
     if not path.is_file():
         raise ModelError(f"{path}: no such file; expected a language model in ARPA format")
     try:
-        return KenLM(str(path), names)
+        with _no_stderr():  # KenLM draws a bar there, and advises what nobody can do here
+            return KenLM(str(path), names)
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{path}: not a language model ({one_line(error)})") from error
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Send to nowhere what libraries write to the process's stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _trie(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings, spell
 from asr.decoding.greedy import greedy_decode
+from asr.errors import ModelError
 from asr.lm.arpa import read_arpa, write_arpa
 from asr.lm.settings import NgramSettings
 from asr.lm.training import train_ngrams
@@ -133,6 +134,31 @@ def test_a_model_of_characters_is_added_by_its_weight(
     best = max(scores, key=lambda one: scores[one])
     assert found.tokens == best
     assert found.score == pytest.approx(scores[best], abs=1e-3)
+
+
+def test_the_language_model_alone_says_what_its_file_says(make_lm: Callable[..., Path]) -> None:
+    path = make_lm(["a ab", "bb a", "a a bb"])
+    words = spell(["a", "ab", "bb"], TOKENS)
+    decoder = BeamDecoder(TOKENS, BeamSettings(), lexicon=words, language_model=path)
+    for text in ("a bb ab", "", "a zebra a"):
+        expected = lm_log_prob(path, text.split())
+        assert decoder.language_log_prob(text) == pytest.approx(expected, abs=1e-5)
+    assert BeamDecoder(TOKENS, BeamSettings()).language_log_prob("ab a") == 0
+    letters = make_lm(["a ab", "bb a"], "characters")
+    decoder = BeamDecoder(TOKENS, BeamSettings(), language_model=letters)
+    expected = lm_log_prob(letters, ["a", "|", "b"])
+    assert decoder.language_log_prob("a b") == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_file_that_is_no_language_model_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ModelError, match=r"none\.arpa: no such file"):
+        BeamDecoder(TOKENS, BeamSettings(), language_model=tmp_path / "none.arpa")
+    (tmp_path / "a.arpa").write_text("nothing like it")
+    with pytest.raises(ModelError, match=r"a\.arpa: not a language model"):
+        BeamDecoder(TOKENS, BeamSettings(), language_model=tmp_path / "a.arpa")
+    assert capfd.readouterr().err == "", "the library keeps quiet"
 
 
 @pytest.mark.parametrize("seed", range(6))

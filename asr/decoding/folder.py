@@ -1,0 +1,92 @@
+"""The part of a model folder that says how to decode.
+
+decoder.json   settings of the search, and the calibration of confidences
+lm.arpa.gz     the language model, where there is one
+words.txt      the lexicon, one word a line, where there is one
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.decoding.beam import BeamDecoder, BeamSettings, spell
+from asr.decoding.confidence import Calibration
+from asr.errors import ConfigError, ModelError
+from asr.files import whole_file, write_text
+from asr.tokens import TokenTable
+
+DECODER = "decoder.json"
+LANGUAGE_MODEL = "lm.arpa.gz"
+WORDS = "words.txt"
+
+
+@dataclass(frozen=True)
+class DecoderDescription:
+    """How a model's emissions are best decoded."""
+
+    settings: BeamSettings
+    calibration: Calibration
+
+
+def save_decoder(
+    folder: Path,
+    description: DecoderDescription,
+    *,
+    language_model: Path | None,
+    words: Sequence[str] | None,
+) -> None:
+    """Put a decoder into a model folder; its description comes last."""
+    if language_model is not None:
+        with whole_file(folder / LANGUAGE_MODEL) as temporary:
+            shutil.copyfile(language_model, temporary)
+    if words is not None:
+        write_text(folder / WORDS, "".join(f"{word}\n" for word in words))
+    content = {
+        "settings": description.settings.model_dump(mode="json"),
+        "calibration": description.calibration.model_dump(mode="json"),
+    }
+    write_text(folder / DECODER, json.dumps(content, indent=1) + "\n")
+
+
+def read_decoder(folder: Path) -> DecoderDescription | None:
+    """How to decode with the model of a folder; None where nothing but greedily.
+
+    Raises:
+        ModelError: the description is damaged.
+    """
+    path = folder / DECODER
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return DecoderDescription(
+            BeamSettings.parse(content["settings"], f"{path}: settings"),
+            Calibration.parse(content["calibration"], f"{path}: calibration"),
+        )
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
+
+
+def load_decoder(folder: Path, tokens: TokenTable, settings: BeamSettings) -> BeamDecoder:
+    """Read the language model and the lexicon of a model folder, as far as it has them.
+
+    Raises:
+        ModelError: one of them is damaged.
+    """
+    language_model, words = folder / LANGUAGE_MODEL, folder / WORDS
+    return BeamDecoder(
+        tokens,
+        settings,
+        lexicon=spell(read_words(words), tokens) if words.exists() else None,
+        language_model=language_model if language_model.exists() else None,
+    )
+
+
+def read_words(path: Path) -> list[str]:
+    """Read a list of words, one a line. Raises ModelError where the file cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
