@@ -25,7 +25,8 @@ from asr.text import Normalizer
 from asr.tokens import TokenTable, tokens_from_json
 
 FORMAT = 1
-MODEL_FOLDER = "07_average"  # where an experiment has its model
+MODEL_FOLDER = "08_tune"  # where a finished experiment has its model
+INNER_FOLDERS = (MODEL_FOLDER, "07_average")  # the second where it was stopped before that
 _JSON = "model.json"
 _WEIGHTS = "model.safetensors"
 _ENCODER = "encoder."
@@ -80,7 +81,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         ModelError: it is not a model folder, it is damaged, or a newer version wrote it.
     """
     description = read_description(folder)
-    folder = _model_folder(folder)
+    folder = model_folder(folder)
     where = str(folder / _JSON)
     weights = _read_weights(folder / _WEIGHTS)
     try:
@@ -111,7 +112,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
 
 def read_description(folder: Path) -> dict[str, Any]:
     """Read model.json without loading the weights. Raises ModelError where it cannot be used."""
-    path = _model_folder(folder) / _JSON
+    path = model_folder(folder) / _JSON
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -130,10 +131,10 @@ def read_description(folder: Path) -> dict[str, Any]:
     return dict(description)
 
 
-def _model_folder(folder: Path) -> Path:
+def model_folder(folder: Path) -> Path:
     """An experiment folder stands for the model in it."""
-    inside = folder / MODEL_FOLDER
-    return inside if not (folder / _JSON).exists() and (inside / _JSON).exists() else folder
+    places = [folder, *(folder / name for name in INNER_FOLDERS)]
+    return next((place for place in places if (place / _JSON).exists()), folder)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -1,17 +1,19 @@
 """The recogniser: a model folder and recordings in, hypotheses out."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from asr.audio import Waveform, load_audio, read_info, refuse_silence, resample
 from asr.batching import BatchSettings, plan_batches
-from asr.bundle import Bundle, load_bundle
+from asr.bundle import Bundle, load_bundle, model_folder
 from asr.dataset import FrontEnd
+from asr.decoding.beam import BeamSettings
+from asr.decoding.folder import load_decoder, read_decoder
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
 from asr.errors import AsrError
@@ -21,15 +23,44 @@ from asr.manifest import Utterance
 class Recognizer:
     """Transcribes with one model; what it answers does not depend on how files are batched."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(
+        self, bundle: Bundle, decoder: Callable[[Tensor], Sequence[Hypothesis]] | None = None
+    ) -> None:
+        """`decoder` makes hypotheses of log-probabilities (U, V), the best first; or greedily."""
         self.bundle = bundle
+        self._decoder = decoder
         self._front_end: FrontEnd = bundle.front_end
         self._device = next(bundle.encoder.parameters()).device
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device | str = "cpu") -> Self:
-        """Open a model folder. Raises ModelError where it cannot be used."""
-        return cls(load_bundle(folder, device))
+    def load(
+        cls,
+        folder: Path,
+        device: torch.device | str = "cpu",
+        *,
+        greedy: bool = False,
+        search: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Open a model folder, with the decoder that is in it.
+
+        Args:
+            folder: the model's.
+            device: where the model computes.
+            greedy: whether to leave lexicon, language model and search alone.
+            search: settings of the search that are to differ from the folder's.
+
+        Raises:
+            ModelError: it cannot be used.
+            ConfigError: there is no such setting.
+        """
+        bundle = load_bundle(folder, device)
+        described = read_decoder(model_folder(folder))
+        tuned = described.settings if described else None
+        if greedy or (tuned is None and not search):
+            return cls(bundle)
+        known = tuned.model_dump() if tuned else {}
+        settings = BeamSettings.parse(known | dict(search or {}), "search")
+        return cls(bundle, load_decoder(model_folder(folder), bundle.tokens, settings))
 
     def transcribe_file(self, path: Path) -> Hypothesis:
         """Transcribe one recording, at whatever sample rate it has.
@@ -50,12 +81,19 @@ class Recognizer:
     def transcribe(self, waveform: Waveform, name: str = "waveform") -> Hypothesis:
         """Transcribe a waveform; `name` is what an error calls it."""
         at_rate = resample(waveform, self.bundle.features.sample_rate)
-        return self._decode([self._front_end.features(at_rate, name)])[0]
+        return self._best(self._log_probs([self._front_end.features(at_rate, name)])[0])
 
     def transcribe_all(
         self, utterances: Sequence[Utterance], batch: BatchSettings
     ) -> Iterator[tuple[Utterance, Hypothesis | AsrError]]:
         """Transcribe many utterances in batches; what one of them fails with is its answer."""
+        for utterance, answer in self.log_probs_all(utterances, batch):
+            yield utterance, answer if isinstance(answer, AsrError) else self._best(answer)
+
+    def log_probs_all(
+        self, utterances: Sequence[Utterance], batch: BatchSettings
+    ) -> Iterator[tuple[Utterance, Tensor | AsrError]]:
+        """Log-probabilities (U, V) of many utterances, or what one of them fails with."""
         there: list[Utterance] = []
         frames: list[int] = []
         for utterance in utterances:
@@ -74,8 +112,8 @@ class Recognizer:
                 except AsrError as error:
                     yield utterance, error
             if ready:
-                hypotheses = self._decode([features for _, features in ready])
-                yield from zip((u for u, _ in ready), hypotheses, strict=True)
+                found = self._log_probs([features for _, features in ready])
+                yield from zip((u for u, _ in ready), found, strict=True)
 
     def _frames(self, utterance: Utterance) -> int:
         """Frames of an utterance, roughly; the file says where the manifest does not (0 s)."""
@@ -85,10 +123,15 @@ class Recognizer:
         return max(1, round(seconds / self.bundle.features.shift_seconds))
 
     @torch.inference_mode()
-    def _decode(self, features: Sequence[Tensor]) -> list[Hypothesis]:
-        """Feature matrices (T, F) of several utterances -> their hypotheses."""
+    def _log_probs(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Feature matrices (T, F) of several utterances -> log-probabilities (U, V) of each."""
         lengths = torch.tensor([len(matrix) for matrix in features], device=self._device)
         padded = torch.nn.utils.rnn.pad_sequence(list(features), batch_first=True)
         emissions = self.bundle.encoder(padded.to(self._device), lengths)
         rows = zip(emissions.log_probs.cpu(), emissions.lengths.tolist(), strict=True)
-        return [greedy_decode(row[:length], self.bundle.tokens) for row, length in rows]
+        return [row[:length] for row, length in rows]
+
+    def _best(self, log_probs: Tensor) -> Hypothesis:
+        if self._decoder is None:
+            return greedy_decode(log_probs, self.bundle.tokens)
+        return self._decoder(log_probs)[0]

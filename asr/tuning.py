@@ -10,7 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from asr.decoding.beam import BeamDecoder, BeamSettings
+from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
+from asr.tokens import TokenTable
+
+_LM_WEIGHTS = np.arange(41) / 20
+_WORD_BONUSES = np.arange(-8, 21) / 4
+_NBEST = 100
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -18,7 +31,7 @@ class Candidate:
     """One reading of an utterance, and what speaks for it."""
 
     text: str
-    errors: int  # in words, against the reference
+    counts: ErrorCounts  # of words, against the reference
     acoustic: float  # log p(text | sound), nats
     language: float  # log p(text), nats
     words: int
@@ -72,11 +85,109 @@ def search_grid(
             [(one.acoustic, one.language, one.words) for one in candidates]
         ).T
         scores = acoustic + weights[:, None, None] * language + bonuses[None, :, None] * count
-        wrong = np.array([one.errors for one in candidates])
+        wrong = np.array([one.counts.errors for one in candidates])
         errors += wrong[scores.argmax(axis=2)]
     return Grid(weights, bonuses, errors, words)
 
 
-def oracle_errors(lists: Sequence[Sequence[Candidate]]) -> int:
-    """Word errors if always the best candidate of a list were chosen: what ranking can reach."""
-    return sum(min(one.errors for one in candidates) for candidates in lists)
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning has found."""
+
+    settings: BeamSettings
+    grid: Grid
+    rounds: int  # searches of the whole set
+    oracle: ErrorCounts  # if always the best candidate were chosen
+    before: ErrorCounts  # with the weights that tuning began with
+    after: ErrorCounts
+
+
+def tune_weights(
+    decoder: BeamDecoder,
+    settings: BeamSettings,
+    log_probs: Sequence[Tensor],
+    references: Sequence[str],
+    tokens: TokenTable,
+) -> Tuned:
+    """Find the weights with the fewest word errors on a development set.
+
+    Args:
+        decoder: its lexicon and language model.
+        settings: of the search; tuning begins with its weights.
+        log_probs: (U, V) of each utterance.
+        references: what was said in each, normalised.
+        tokens: the table of the V tokens.
+    """
+    lists: list[dict[str, Candidate]] = [{} for _ in log_probs]
+    words = sum(len(text.split()) for text in references)
+    rates: dict[BeamSettings, ErrorCounts] = {}
+    tried, rounds = settings, 0
+    while tried not in rates and rounds < _ROUNDS:
+        rounds += 1
+        rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists)
+        candidates = [list(one.values()) for one in lists]
+        grid = search_grid(candidates, list(_LM_WEIGHTS), list(_WORD_BONUSES), words=words)
+        lm_weight, word_bonus = grid.best()
+        tried = settings.model_copy(update={"lm_weight": lm_weight, "word_bonus": word_bonus})
+    if tried not in rates:
+        rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists)
+    best = min(rates, key=lambda one: rates[one].errors)
+    oracle = sum_counts(min((c.counts for c in one.values()), key=_errors) for one in lists)
+    return Tuned(best, grid, rounds, oracle, rates[settings], rates[best])
+
+
+def _errors(counts: ErrorCounts) -> int:
+    return counts.errors
+
+
+def _search(
+    decoder: BeamDecoder,
+    settings: BeamSettings,
+    log_probs: Sequence[Tensor],
+    references: Sequence[str],
+    tokens: TokenTable,
+    lists: Sequence[dict[str, Candidate]],
+) -> ErrorCounts:
+    """Search every utterance, add what is found to the lists, and count the errors of the best."""
+    search = decoder.with_settings(settings.model_copy(update={"nbest": _NBEST}))
+    firsts = []
+    console = Console(stderr=True)
+    what = f"searching with weight {settings.lm_weight:g}, bonus {settings.word_bonus:g}"
+    for rows, reference, known in track(
+        zip(log_probs, references, lists, strict=True),
+        what,
+        total=len(log_probs),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ):
+        texts = [one.text for one in search(rows)]
+        new = [text for text in texts if text not in known]
+        for text, acoustic in zip(new, text_log_probs(rows, new, tokens), strict=True):
+            counts = word_errors(reference, text)
+            language = decoder.language_log_prob(text)
+            known[text] = Candidate(text, counts, acoustic, language, len(text.split()))
+        firsts.append(known[texts[0]].counts)
+    return sum_counts(firsts)
+
+
+def text_log_probs(log_probs: Tensor, texts: Sequence[str], tokens: TokenTable) -> list[float]:
+    """Log-probability of each text, over all its paths (Graves et al. 2006, eq. 8).
+
+    Args:
+        log_probs: (U, V), valid frames only.
+        texts: at most as long as the frames allow; else the answer is -inf.
+        tokens: the table of the V tokens.
+    """
+    if not texts:
+        return []
+    targets = [torch.tensor(tokens.encode(text), dtype=torch.long) for text in texts]
+    lengths = torch.tensor([len(one) for one in targets])
+    losses = torch.nn.functional.ctc_loss(
+        log_probs[:, None].expand(-1, len(texts), -1),
+        torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),
+        torch.full((len(texts),), len(log_probs)),
+        lengths,
+        reduction="none",
+    )
+    return (-losses).tolist()

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.decoding", "asr.scoring"),
     ("asr.training",),
     ("asr.bundle",),
-    ("asr.recognizer", "asr.diagnosis"),
+    ("asr.recognizer", "asr.diagnosis", "asr.tuning"),
     ("data_prep",),
     ("asr.recipe",),
     ("asr.cli",),
@@ -53,6 +53,7 @@ MUST_NOT_REACH = {
     "asr.encoder": {"asr.decoding", "asr.scoring", "asr.training", "asr.audio"},
     "asr.decoding": {"asr.features", "asr.encoder", "asr.audio", "asr.dataset", "asr.scoring"},
     "asr.scoring": {"asr.tokens", "asr.decoding", "asr.encoder"},
+    "asr.lm": {"asr.tokens", "asr.decoding", "asr.encoder", "asr.audio", "asr.manifest"},
 }
 
 

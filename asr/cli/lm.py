@@ -66,11 +66,10 @@ def train(
         "vocabulary": count,
         "cutoffs": _numbers(cutoffs),
         "keep": keep,
-        "normalizer": normalizer,
     }
     settings = NgramSettings.parse(given, "asr lm train")
     words = _word_list(Path(vocabulary)) if vocabulary is not None and count is None else None
-    trained = train_ngrams(texts, settings, vocabulary=words)
+    trained = train_ngrams(texts, settings, normalizer=normalizer, vocabulary=words)
     with count_bar("writing", len(trained.model)) as progress:
         write_arpa(output, trained.model, progress)
     share = trained.unknown / trained.words

@@ -124,6 +124,11 @@ class BeamDecoder:
         other._decoder = other._build(settings)
         return other
 
+    @property
+    def lexicon_size(self) -> int:
+        """Words that can be found, where there is a lexicon."""
+        return int(self._names.index_size()) - 1
+
     def language_log_prob(self, text: str) -> float:
         """Log p(text) in nats, by the language model; 0 where there is none.
 
@@ -135,7 +140,7 @@ class BeamDecoder:
             number = self._names.get_index(name) if self._names.contains(name) else self._unknown
             state, score = self._lm.score(state, number)
             total += score
-        return _LN10 * (total + self._lm.finish(state)[1])
+        return _LN10 * float(total + self._lm.finish(state)[1])
 
     def _build(self, settings: BeamSettings) -> Any:
         width = (settings.beam, settings.tokens or len(self._tokens), settings.threshold)

@@ -26,7 +26,7 @@ WORDS = "words.txt"
 class DecoderDescription:
     """How a model's emissions are best decoded."""
 
-    settings: BeamSettings
+    settings: BeamSettings | None  # of the search; None: greedily
     calibration: Calibration
 
 
@@ -44,14 +44,14 @@ def save_decoder(
     if words is not None:
         write_text(folder / WORDS, "".join(f"{word}\n" for word in words))
     content = {
-        "settings": description.settings.model_dump(mode="json"),
+        "settings": description.settings and description.settings.model_dump(mode="json"),
         "calibration": description.calibration.model_dump(mode="json"),
     }
     write_text(folder / DECODER, json.dumps(content, indent=1) + "\n")
 
 
 def read_decoder(folder: Path) -> DecoderDescription | None:
-    """How to decode with the model of a folder; None where nothing but greedily.
+    """How to decode with the model of a folder; None where it does not say.
 
     Raises:
         ModelError: the description is damaged.
@@ -61,8 +61,9 @@ def read_decoder(folder: Path) -> DecoderDescription | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        search = content["settings"]
         return DecoderDescription(
-            BeamSettings.parse(content["settings"], f"{path}: settings"),
+            None if search is None else BeamSettings.parse(search, f"{path}: settings"),
             Calibration.parse(content["calibration"], f"{path}: calibration"),
         )
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:

@@ -18,7 +18,6 @@ class NgramSettings(Settings):
     # By order, how often an n-gram may occur and still be left out.
     cutoffs: tuple[Annotated[int, Field(ge=0)], ...] = ()
     keep: int | None = Field(default=None, ge=0)  # n-grams of two words and more; None: all
-    normalizer: str = "none"
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

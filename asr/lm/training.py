@@ -32,20 +32,25 @@ class Trained:
 
 
 def train_ngrams(
-    paths: Sequence[Path], settings: NgramSettings, *, vocabulary: Sequence[str] | None = None
+    paths: Sequence[Path],
+    settings: NgramSettings,
+    *,
+    normalizer: str = "none",
+    vocabulary: Sequence[str] | None = None,
 ) -> Trained:
     """Estimate an n-gram model, with a progress bar on a terminal.
 
     Args:
         paths: text files, one sentence a line (plain, .gz or .xz; `-` is standard input).
         settings: of the model.
+        normalizer: name of the rule for the text.
         vocabulary: the words it knows; None takes those of the text that the settings say.
 
     Raises:
         DataError: a file cannot be used, or there is no word in any of them.
     """
     with byte_bar("reading text", paths) as progress:
-        rule = text_rule(settings.normalizer, settings.unit)
+        rule = text_rule(normalizer, settings.unit)
         text, words = number_words(map(rule, read_lines(paths, progress)))
     if len(text) == 0:
         raise DataError(f"{', '.join(map(str, paths))}: no words in there; expected sentences")

@@ -9,10 +9,12 @@ from pydantic import Field, field_validator
 from asr.augment.settings import AugmentSettings
 from asr.batching import BatchSettings
 from asr.check import CheckSettings
+from asr.decoding.beam import BeamSettings
 from asr.encoder.encoder import EncoderSettings
 from asr.errors import ConfigError
 from asr.features import FeatureSettings
 from asr.files import write_text
+from asr.lm.settings import NgramSettings
 from asr.recipe.overrides import Override, merge, read_yaml, write_yaml
 from asr.settings import Settings
 from asr.text import NORMALIZER_NAMES
@@ -34,6 +36,14 @@ class DecodingSettings(Settings):
     """How test sets are decoded."""
 
     batch: BatchSettings = BatchSettings()
+    search: BeamSettings = BeamSettings(beam=100)  # its weights are tuned on dev
+
+
+class LanguageModelSettings(NgramSettings):
+    """The n-gram model that is estimated for a recipe; its text is normalised like transcripts."""
+
+    transcripts: bool = True  # whether those of the training are part of the text
+    text: tuple[str, ...] = ()  # files, as seen from the working directory; .gz and .xz too
 
 
 class Recipe(Settings):
@@ -50,6 +60,7 @@ class Recipe(Settings):
     augment: AugmentSettings = AugmentSettings()
     encoder: EncoderSettings = EncoderSettings()
     training: TrainingSettings = TrainingSettings()
+    lm: LanguageModelSettings | None = None  # None: decode greedily, without one
     decoding: DecodingSettings = DecodingSettings()
 
     @field_validator("normalizer")

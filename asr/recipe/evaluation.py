@@ -32,7 +32,7 @@ def decode(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: st
     Raises:
         DataError: a recording cannot be used; all that cannot are named.
     """
-    recognizer = Recognizer.load(folders["average"], choose_device(device))
+    recognizer = Recognizer.load(folders["tune"], choose_device(device))
     for split in test_splits(recipe, folders["prepare"]):
         utterances = read_manifest(folders["prepare"] / f"{split}.jsonl")
         answers = recognizer.transcribe_all(utterances, recipe.decoding.batch)
@@ -54,7 +54,7 @@ def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
             speakers={utterance.id: utterance.speaker for utterance in utterances},
         )
         sets.append(scored)
-    card = read_description(folders["average"])["card"]
+    card = read_description(folders["tune"])["card"]
     facts = {
         "model": f"{card['weights']}, seed {card['seed']}",
         "trained on": f"{card['training_hours']:.2f} h, {card['training_utterances']} utterances",

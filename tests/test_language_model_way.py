@@ -1,0 +1,128 @@
+"""The whole way with a language model, on made-up speech that is hard to spell by ear."""
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from synthetic_speech import write_table, write_utterances
+from typer.testing import CliRunner
+
+from asr.cli import app
+from asr.decoding.folder import read_decoder
+from asr.recognizer import Recognizer
+
+# Two epochs are too few to spell without mistakes.
+_RECIPE = """
+name: tones
+corpus: {name: table}
+features: {sample_rate: 8000, mels: 24}
+augment: {speeds: [1.0]}
+encoder: {cell: lstm, layers: 1, hidden: 32, factor: 2, dropout: 0.1}
+training:
+  epochs: 10
+  batch: {max_utterances: 8}
+  optimizer: {learning_rate: 0.02}
+  precision: float32
+"""
+WORDS = ["abba", "bead", "cab", "dace", "fade", "face", "deaf", "bad"]
+
+
+def sentences(count: int, *, seed: int) -> list[str]:
+    """Each word is followed by one of two others."""
+    chance = random.Random(seed)
+    found = []
+    for _ in range(count):
+        place = chance.randrange(8)
+        words = []
+        for _ in range(chance.randint(2, 4)):
+            words.append(WORDS[place])
+            place = (place * 3 + chance.randint(1, 2)) % 8
+        found.append(" ".join(words))
+    return found
+
+
+@dataclass(frozen=True)
+class Way:
+    """An experiment, and how to run it."""
+
+    folder: Path
+
+    @property
+    def exp(self) -> Path:
+        return self.folder / "exp"
+
+    def run(self, *more: str) -> Result:
+        arguments = ["run", str(self.folder / "recipe.yaml"), "--device", "cpu", *more]
+        arguments += ["--corpus", str(self.folder / "tones.csv"), "--exp", str(self.exp)]
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result
+
+    def rate(self) -> float:
+        (scored,) = json.loads((self.exp / "10_score/scores.json").read_text())["sets"]
+        return float(scored["word_error_rate"])
+
+    def tuned(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.exp / "08_tune/tune.json").read_text())
+        return found
+
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory: pytest.TempPathFactory) -> Way:
+    folder = tmp_path_factory.mktemp("way")
+    sizes = {"train": 40, "dev": 20, "test": 20}
+    splits = {
+        name: write_utterances(folder / name, sentences(size, seed=number), name=name)
+        for number, (name, size) in enumerate(sizes.items())
+    }
+    write_table(folder / "tones.csv", splits)
+    (folder / "recipe.yaml").write_text(_RECIPE)
+    (folder / "text.txt").write_text("\n".join(sentences(300, seed=9)))
+    return Way(folder)
+
+
+@pytest.fixture(scope="module")
+def rates(way: Way) -> dict[str, float]:
+    """Word error rates of the test set: greedy, with a lexicon and a model of words, of letters."""
+    found = {}
+    way.run()
+    found["greedy"] = way.rate()
+    text = f"lm.text=[{way.folder / 'text.txt'}]"
+    said = way.run("--set", text, "--set", "lm.order=2")
+    assert " 6 train      up to date" in said.stderr
+    found["words"] = way.rate()
+    way.run("--set", text, "--set", "lm.order=6", "--set", "lm.unit=characters")
+    found["characters"] = way.rate()
+    way.run("--set", text, "--set", "lm.order=2")
+    return found
+
+
+def test_a_language_model_makes_fewer_errors(rates: dict[str, float]) -> None:
+    assert rates["greedy"] > 0.05, "there is something to gain"
+    assert rates["words"] < 0.7 * rates["greedy"]
+    assert rates["characters"] < rates["greedy"]
+
+
+def test_tuning_is_not_worse_than_what_it_began_with(way: Way, rates: dict[str, float]) -> None:
+    found = way.tuned()["word_error_rates"]
+    assert found["tuned"] <= found["language model"] < found["greedy"]
+    assert way.tuned()["oracle_word_error_rate"] <= found["tuned"]
+
+
+def test_the_model_folder_decodes_with_all_that_is_in_it(
+    way: Way, rates: dict[str, float], tmp_path: Path
+) -> None:
+    assert rates
+    folder = (way.exp / "08_tune").rename(tmp_path / "model")
+    described = read_decoder(folder)
+    assert described is not None
+    assert described.settings is not None
+    path = next((way.folder / "test").glob("*.wav"))
+    tuned, greedy = Recognizer.load(folder), Recognizer.load(folder, greedy=True)
+    assert set(tuned.transcribe_file(path).text.split()) <= set(WORDS)
+    assert greedy.transcribe_file(path).tokens
+    folder.rename(way.exp / "08_tune")
