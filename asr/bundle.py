@@ -49,6 +49,11 @@ class Bundle:
         """What happens to a recording before the encoder."""
         return FrontEnd(FeatureExtractor(self.features), self.stats)
 
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one encoder frame to the next."""
+        return self.encoder.settings.factor * self.features.shift_seconds
+
     def encoder_frames(self, seconds: float) -> int:
         """Encoder frames U of so many seconds of audio."""
         samples = round(seconds * self.features.sample_rate)

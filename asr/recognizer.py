@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,23 +13,40 @@ from asr.audio import Waveform, load_audio, read_info, refuse_silence, resample
 from asr.batching import BatchSettings, plan_batches
 from asr.bundle import Bundle, load_bundle, model_folder
 from asr.dataset import FrontEnd
+from asr.decoding.alignment import align_words
 from asr.decoding.beam import BeamSettings
+from asr.decoding.confidence import Calibration
 from asr.decoding.folder import load_decoder, read_decoder
 from asr.decoding.greedy import greedy_decode
-from asr.decoding.hypothesis import Hypothesis
-from asr.errors import AsrError
+from asr.decoding.hypothesis import Hypothesis, Word
+from asr.decoding.revision import Hotwords, Reviser
+from asr.errors import AsrError, ConfigError
 from asr.manifest import Utterance
+from asr.tokens import describe_characters
 
 
 class Recognizer:
     """Transcribes with one model; what it answers does not depend on how files are batched."""
 
     def __init__(
-        self, bundle: Bundle, decoder: Callable[[Tensor], Sequence[Hypothesis]] | None = None
+        self,
+        bundle: Bundle,
+        decoder: Callable[[Tensor], Sequence[Hypothesis]] | None = None,
+        *,
+        reviser: Reviser | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
-        """`decoder` makes hypotheses of log-probabilities (U, V), the best first; or greedily."""
+        """Decodes greedily, unless told otherwise.
+
+        Args:
+            bundle: the model.
+            decoder: makes hypotheses of log-probabilities (U, V), the best first.
+            reviser: has second thoughts about them.
+            calibration: of the confidences of words.
+        """
         self.bundle = bundle
-        self._decoder = decoder
+        self._decoder, self._reviser = decoder, reviser
+        self._calibration = calibration or Calibration()
         self._front_end: FrontEnd = bundle.front_end
         self._device = next(bundle.encoder.parameters()).device
 
@@ -40,6 +58,7 @@ class Recognizer:
         *,
         greedy: bool = False,
         search: Mapping[str, Any] | None = None,
+        hotwords: Hotwords | None = None,
     ) -> Self:
         """Open a model folder, with the decoder that is in it.
 
@@ -48,19 +67,32 @@ class Recognizer:
             device: where the model computes.
             greedy: whether to leave lexicon, language model and search alone.
             search: settings of the search that are to differ from the folder's.
+            hotwords: hoped for; what the normaliser makes of them is looked for.
 
         Raises:
             ModelError: it cannot be used.
-            ConfigError: there is no such setting.
+            ConfigError: there is no such setting, or a hotword has characters without a token.
         """
-        bundle = load_bundle(folder, device)
-        described = read_decoder(model_folder(folder))
+        bundle, place = load_bundle(folder, device), model_folder(folder)
+        described = read_decoder(place)
         tuned = described.settings if described else None
-        if greedy or (tuned is None and not search):
-            return cls(bundle)
-        known = tuned.model_dump() if tuned else {}
-        settings = BeamSettings.parse(known | dict(search or {}), "search")
-        return cls(bundle, load_decoder(model_folder(folder), bundle.tokens, settings))
+        decoder, lexicon = None, None
+        if not greedy and (tuned is not None or search):
+            known = tuned.model_dump() if tuned else {}
+            settings = BeamSettings.parse(known | dict(search or {}), "search")
+            decoder = load_decoder(place, bundle.tokens, settings)
+            lexicon = decoder.lexicon
+        penalty = described.spelling_penalty if described and lexicon is not None else None
+        reviser = None
+        if hotwords is not None or penalty is not None:
+            reviser = Reviser(
+                bundle.tokens,
+                lexicon=lexicon,
+                spelling_penalty=penalty,
+                hotwords=_spellable(hotwords, bundle),
+            )
+        calibration = described.calibration if described else None
+        return cls(bundle, decoder, reviser=reviser, calibration=calibration)
 
     def transcribe_file(self, path: Path) -> Hypothesis:
         """Transcribe one recording, at whatever sample rate it has.
@@ -133,5 +165,38 @@ class Recognizer:
 
     def _best(self, log_probs: Tensor) -> Hypothesis:
         if self._decoder is None:
-            return greedy_decode(log_probs, self.bundle.tokens)
-        return self._decoder(log_probs)[0]
+            best = greedy_decode(log_probs, self.bundle.tokens)
+        else:
+            best = self._decoder(log_probs)[0]
+        if self._reviser is not None:
+            best = self._reviser(best, log_probs)
+        return replace(best, words=self._words(best.text, log_probs))
+
+    def _words(self, text: str, log_probs: Tensor) -> tuple[Word, ...]:
+        tokens, seconds = self.bundle.tokens, self.bundle.frame_seconds
+        return tuple(
+            Word(
+                text=span.text,
+                start=span.start * seconds,
+                end=span.end * seconds,
+                confidence=self._calibration(span.log_prob),
+            )
+            for span in align_words(log_probs, tokens.encode(text), tokens)
+        )
+
+
+def _spellable(hotwords: Hotwords | None, bundle: Bundle) -> Hotwords | None:
+    if hotwords is None:
+        return None
+    texts = tuple(bundle.normalizer(text) for text in hotwords.texts)
+    for text, given in zip(texts, hotwords.texts, strict=True):
+        unknown = bundle.tokens.unknown(text)
+        if unknown or not text:
+            raise ConfigError(
+                f"hotword '{given}': the model has no token for {describe_characters(unknown)}; "
+                "leave it out, or train with text that has them"
+                if text
+                else f"hotword '{given}': nothing is left of it after the normaliser "
+                f"'{bundle.normalizer.name}'"
+            )
+    return Hotwords(texts, hotwords.bonus)

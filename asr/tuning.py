@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings
+from asr.decoding.likelihood import text_log_probs
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.tokens import TokenTable
 
@@ -169,25 +169,3 @@ def _search(
             known[text] = Candidate(text, counts, acoustic, language, len(text.split()))
         firsts.append(known[texts[0]].counts)
     return sum_counts(firsts)
-
-
-def text_log_probs(log_probs: Tensor, texts: Sequence[str], tokens: TokenTable) -> list[float]:
-    """Log-probability of each text, over all its paths (Graves et al. 2006, eq. 8).
-
-    Args:
-        log_probs: (U, V), valid frames only.
-        texts: at most as long as the frames allow; else the answer is -inf.
-        tokens: the table of the V tokens.
-    """
-    if not texts:
-        return []
-    targets = [torch.tensor(tokens.encode(text), dtype=torch.long) for text in texts]
-    lengths = torch.tensor([len(one) for one in targets])
-    losses = torch.nn.functional.ctc_loss(
-        log_probs[:, None].expand(-1, len(texts), -1),
-        torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),
-        torch.full((len(texts),), len(log_probs)),
-        lengths,
-        reduction="none",
-    )
-    return (-losses).tolist()

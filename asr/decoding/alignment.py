@@ -75,7 +75,8 @@ def align_words(log_probs: Tensor, ids: Sequence[int], tokens: TokenTable) -> li
     """
     words = []
     spans = align_tokens(log_probs, ids)
-    for is_space, run in groupby(spans, key=lambda span: span.token == tokens.space):
+    space = tokens.symbols.index(" ") if " " in tokens.symbols else -1  # or all is one word
+    for is_space, run in groupby(spans, key=lambda span: span.token == space):
         if not is_space:
             word = list(run)
             mean = sum(span.log_prob for span in word) / len(word)

@@ -11,7 +11,7 @@ all logarithms natural; words are counted where there is a lexicon of them.
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -81,6 +81,7 @@ class BeamDecoder:
             ModelError: the language model cannot be read.
         """
         self._tokens, self._settings = tokens, settings
+        self._lexicon = None if lexicon is None else frozenset(lexicon)
         self._space = tokens.space
         names = list(lexicon) if lexicon is not None else [_lm_name(one) for one in tokens.symbols]
         self._names = Dictionary([*names, SPECIAL[UNKNOWN]])
@@ -125,9 +126,9 @@ class BeamDecoder:
         return other
 
     @property
-    def lexicon_size(self) -> int:
-        """Words that can be found, where there is a lexicon."""
-        return int(self._names.index_size()) - 1
+    def lexicon(self) -> Collection[str] | None:
+        """Words that can be found; None: all."""
+        return self._lexicon
 
     def language_log_prob(self, text: str) -> float:
         """Log p(text) in nats, by the language model; 0 where there is none.

@@ -28,6 +28,8 @@ class DecoderDescription:
 
     settings: BeamSettings | None  # of the search; None: greedily
     calibration: Calibration
+    # Nats by which a word outside the lexicon must be more probable; None: there are none.
+    spelling_penalty: float | None = None
 
 
 def save_decoder(
@@ -46,6 +48,7 @@ def save_decoder(
     content = {
         "settings": description.settings and description.settings.model_dump(mode="json"),
         "calibration": description.calibration.model_dump(mode="json"),
+        "spelling_penalty": description.spelling_penalty,
     }
     write_text(folder / DECODER, json.dumps(content, indent=1) + "\n")
 
@@ -65,6 +68,7 @@ def read_decoder(folder: Path) -> DecoderDescription | None:
         return DecoderDescription(
             None if search is None else BeamSettings.parse(search, f"{path}: settings"),
             Calibration.parse(content["calibration"], f"{path}: calibration"),
+            content["spelling_penalty"],
         )
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None

@@ -176,7 +176,7 @@ def _grid(found: Tuned) -> dict[str, Any]:
 def _warn_of_spelling(settings: LanguageModelSettings, folder: Path, decoder: BeamDecoder) -> None:
     if settings.unit == "words":
         words = read_words(folder / WORDS)
-        missing = len(words) - decoder.lexicon_size
+        missing = len(words) - len(decoder.lexicon or ())
         if missing:
             _say(f"{missing:,} of {len(words):,} words cannot be spelled with the model's tokens")
 
