@@ -2,6 +2,7 @@
 
 import json
 import random
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,10 @@ def sentences(count: int, *, seed: int) -> list[str]:
             place = (place * 3 + chance.randint(1, 2)) % 8
         found.append(" ".join(words))
     return found
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @dataclass(frozen=True)
@@ -126,3 +131,75 @@ def test_the_model_folder_decodes_with_all_that_is_in_it(
     assert set(tuned.transcribe_file(path).text.split()) <= set(WORDS)
     assert greedy.transcribe_file(path).tokens
     folder.rename(way.exp / "08_tune")
+
+
+class TestFlags:
+    """Every flag changes something."""
+
+    def decode(self, way: Way, *more: str) -> dict[str, Any]:
+        arguments = ["decode", str(way.exp / "01_prepare/test.jsonl"), "--model", str(way.exp)]
+        result = CliRunner().invoke(app, [*arguments, "--device", "cpu", *more])
+        assert result.exit_code == 0, result.output
+        found = [json.loads(line) for line in result.stdout.splitlines()]
+        return {record["id"]: record for record in found}
+
+    def test_no_lm_is_greedy(self, way: Way, rates: dict[str, float]) -> None:
+        words = [one["text"].split() for one in self.decode(way, "--no-lm").values()]
+        assert not {word for each in words for word in each} <= set(WORDS)
+
+    def test_a_narrow_beam_finds_less(self, way: Way, rates: dict[str, float]) -> None:
+        wide, narrow = self.decode(way), self.decode(way, "--beam", "1")
+        assert wide != narrow
+        assert sum(one["score"] for one in wide.values()) > sum(
+            one["score"] for one in narrow.values()
+        )
+
+    def test_the_weight_of_the_language_model_matters(
+        self, way: Way, rates: dict[str, float]
+    ) -> None:
+        assert self.decode(way) != self.decode(way, "--lm-weight", "9")
+
+    def test_hotwords_are_recovered_and_nothing_else_changes(
+        self, way: Way, rates: dict[str, float]
+    ) -> None:
+        """By ear, two words are often written as one; the phrase is hoped for."""
+        said = {one["id"]: one["text"] for one in records(way.exp / "01_prepare/test.jsonl")}
+        plain = self.decode(way, "--no-lm")
+        name, phrase = next(
+            (name, said[name])
+            for name, one in plain.items()
+            if one["text"] == said[name].replace(" ", "") != said[name]
+        )
+        hoped = self.decode(way, "--no-lm", "--hotwords", phrase.upper())
+        assert hoped[name]["text"] == phrase
+        for other, record in plain.items():
+            assert phrase in hoped[other]["text"] or record == hoped[other]
+        assert sum(record == hoped[other] for other, record in plain.items()) >= 10
+
+    def test_a_hotword_without_tokens_is_status_2(self, way: Way, rates: dict[str, float]) -> None:
+        arguments = ["decode", str(way.exp / "01_prepare/test.jsonl"), "--model", str(way.exp)]
+        result = CliRunner().invoke(app, [*arguments, "--hotwords", "abba,zorro"])
+        assert "hotword 'zorro': the model has no token for" in str(result.exception)
+
+
+def test_words_have_times_and_confidences(way: Way, rates: dict[str, float]) -> None:
+    """Tones of 80 ms with gaps of 30 ms: where each word was said is known."""
+    path = way.exp / "09_decode/test.jsonl"
+    references = {one["id"]: one["text"] for one in records(way.exp / "01_prepare/test.jsonl")}
+    starts, ends = [], []
+    for record in records(path):
+        assert " ".join(one["text"] for one in record["words"]) == record["text"]
+        times = [time for one in record["words"] for time in (one["start"], one["end"])]
+        assert times == sorted(times), "monotone"
+        assert all(0 <= one["confidence"] <= 1 for one in record["words"])
+        if record["text"] != references[record["id"]]:
+            continue
+        clock = 0.06
+        for one in record["words"]:
+            length = 0.11 * len(one["text"])
+            starts.append(abs(one["start"] - clock))
+            ends.append(abs(one["end"] - (clock + length - 0.03)))
+            clock += length + 0.11
+    assert len(starts) > 20
+    assert statistics.median(starts) <= 0.04
+    assert statistics.median(ends) <= 0.06

@@ -6,13 +6,28 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import Device, DeviceOption, ModelOption
+from asr.cli.options import (
+    BeamOption,
+    Device,
+    DeviceOption,
+    GreedyOption,
+    HotwordBonusOption,
+    HotwordsOption,
+    LmWeightOption,
+    ModelOption,
+    load_recognizer,
+)
 
 
 def transcribe(
     files: Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg, opus, mp3.")],
     *,
     model: ModelOption,
+    no_lm: GreedyOption = False,
+    beam: BeamOption = None,
+    lm_weight: LmWeightOption = None,
+    hotwords: HotwordsOption = None,
+    hotword_bonus: HotwordBonusOption = 8.0,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Print the transcript of each of FILES, one line a file, with its path where there are many.
@@ -21,10 +36,16 @@ def transcribe(
     and the exit status is 2.
     """
     from asr.errors import AsrError
-    from asr.recognizer import Recognizer
-    from asr.training.distributed import choose_device
 
-    recognizer = Recognizer.load(model, choose_device(device.value))
+    recognizer = load_recognizer(
+        model,
+        device,
+        greedy=no_lm,
+        beam=beam,
+        lm_weight=lm_weight,
+        hotwords=hotwords,
+        bonus=hotword_bonus,
+    )
     failed = 0
     for path in files:
         try:

@@ -95,6 +95,8 @@ class Reviser:
         for text in self._hotwords.texts if self._hotwords else ():
             others[text] = self._hotwords.bonus if self._hotwords else 0.0
         others.pop(here, None)
+        if not others:
+            return []
         before, after = " " if first else "", " " if last + 1 < len(words) else ""
         scores = text_log_probs(
             rows, [f"{before}{text}{after}" for text in (here, *others)], self._tokens

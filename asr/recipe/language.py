@@ -28,6 +28,7 @@ from asr.decoding.folder import (
 )
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.revision import Reviser
 from asr.errors import AsrError, ConfigError
 from asr.files import write_text
 from asr.lm.arpa import write_arpa
@@ -44,6 +45,7 @@ from asr.training.distributed import choose_device
 from asr.tuning import Tuned, tune_weights
 
 _TRANSCRIPTS = "transcripts.txt"
+_PENALTIES = (16.0, 12.0, 9.0, 6.0, 4.0, 2.0)  # nats; the highest of equally good ones is kept
 _NOTHING = "The recipe has no section `lm`: there is no language model.\n"
 
 
@@ -94,7 +96,7 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
     log_probs, references = _emissions(recipe, folders, bundle)
     greedy = [greedy_decode(rows, bundle.tokens) for rows in log_probs]
     rates = {"greedy": _count(greedy, references)}
-    best, found = greedy, None
+    best, found, penalty = greedy, None, None
     settings = recipe.decoding.search
     if recipe.lm is not None:
         decoder = load_decoder(folders["lm"], bundle.tokens, settings)
@@ -103,6 +105,8 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
         rates |= {"language model": found.before, "tuned": found.after}
         settings = found.settings
         best = [decoder.with_settings(settings)(rows)[0] for rows in log_probs]
+        penalty, best = _tune_penalty(best, log_probs, references, bundle, decoder)
+        rates |= {"with words outside the lexicon": _count(best, references)}
     for name, counts in rates.items():
         _say(f"dev, {name}: WER {counts.rate:.2%}")
     judged = _judge(best, log_probs, references, bundle)
@@ -118,7 +122,7 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
     language_model, words = folders["lm"] / LANGUAGE_MODEL, folders["lm"] / WORDS
     save_decoder(
         output,
-        DecoderDescription(settings if found else None, calibration),
+        DecoderDescription(settings if found else None, calibration, penalty),
         language_model=language_model if language_model.exists() else None,
         words=read_words(words) if words.exists() else None,
     )
@@ -137,6 +141,24 @@ def _emissions(
     normalizer = Normalizer(recipe.normalizer)
     references = [normalizer(one.text or "") for one in utterances]
     return [answers[one.id] for one in utterances], references  # type: ignore[misc]
+
+
+def _tune_penalty(
+    hypotheses: list[Hypothesis],
+    log_probs: Sequence[Tensor],
+    references: Sequence[str],
+    bundle: Bundle,
+    decoder: BeamDecoder,
+) -> tuple[float | None, list[Hypothesis]]:
+    """The spelling penalty with the fewest errors, None if none is better; and what it makes."""
+    chosen, best = None, hypotheses
+    for penalty in _PENALTIES if decoder.lexicon is not None else ():
+        reviser = Reviser(bundle.tokens, lexicon=decoder.lexicon, spelling_penalty=penalty)
+        pairs = zip(hypotheses, log_probs, strict=True)
+        revised = [reviser(one, rows) for one, rows in pairs]
+        if _count(revised, references).errors < _count(best, references).errors:
+            chosen, best = penalty, revised
+    return chosen, best
 
 
 def _count(hypotheses: Sequence[Hypothesis], references: Sequence[str]) -> ErrorCounts:
