@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,3 +204,26 @@ def test_words_have_times_and_confidences(way: Way, rates: dict[str, float]) -> 
     assert len(starts) > 20
     assert statistics.median(starts) <= 0.04
     assert statistics.median(ends) <= 0.06
+
+
+def test_tune_puts_another_language_model_into_a_model_folder(
+    way: Way, rates: dict[str, float], tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(way.exp / "07_average", model)
+    runner = CliRunner()
+    text, arpa = str(way.folder / "text.txt"), str(tmp_path / "lm.arpa")
+    assert runner.invoke(app, ["lm", "train", text, "-o", arpa, "--order", "2"]).exit_code == 0
+    dev = str(way.exp / "01_prepare/dev.jsonl")
+    said = runner.invoke(app, ["tune", str(model), dev, "--lm", arpa, "--device", "cpu"])
+    assert said.exit_code == 0, said.output
+    assert said.stdout == f"{model}\n"
+    assert "dev, tuned: WER" in said.stderr
+    assert (model / "tune.png").read_bytes().startswith(b"\x89PNG")
+    described = read_decoder(model)
+    assert described is not None
+    assert described == read_decoder(way.exp / "08_tune"), "the same text makes the same decoder"
+    # Again, with what is in the folder now.
+    again = runner.invoke(app, ["tune", str(model), dev, "--device", "cpu"])
+    assert again.exit_code == 0, again.output
+    assert read_decoder(model) == described

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asr.scoring.error_rate import ErrorCounts
-from asr.tuning import Candidate, Grid, search_grid
+from asr.tuning.grid import Candidate, Grid, search_grid
 
 
 def draw_lists(*, seed: int) -> list[list[Candidate]]:

@@ -20,6 +20,7 @@ from asr.cli import (
     stage_alone,
     sweep,
     transcribe,
+    tune,
 )
 from asr.errors import AsrError
 
@@ -40,6 +41,7 @@ app.command("train")(stage_alone.train)
 app.command("average")(stage_alone.average)
 app.command("sweep")(sweep.sweep)
 app.command("decode")(decode.decode)
+app.command("tune")(tune.tune)
 app.command("info")(info.info)
 app.add_typer(lm.app, name="lm")
 app.command("augment")(augment.augment)

@@ -5,6 +5,7 @@ lm.arpa.gz     the language model, where there is one
 words.txt      the lexicon, one word a line, where there is one
 """
 
+import gzip
 import json
 import shutil
 from collections.abc import Sequence
@@ -32,25 +33,44 @@ class DecoderDescription:
     spelling_penalty: float | None = None
 
 
-def save_decoder(
-    folder: Path,
-    description: DecoderDescription,
-    *,
-    language_model: Path | None,
-    words: Sequence[str] | None,
+def place_language_model(
+    folder: Path, language_model: Path | None, words: Sequence[str] | None
 ) -> None:
-    """Put a decoder into a model folder; its description comes last."""
-    if language_model is not None:
+    """Put a language model and a lexicon into a folder, in the place of those that it has.
+
+    Args:
+        folder: of a model.
+        language_model: an ARPA file, packed by gzip or not; None: there is none.
+        words: the lexicon; None: there is none.
+    """
+    if language_model is None:
+        (folder / LANGUAGE_MODEL).unlink(missing_ok=True)
+    else:
         with whole_file(folder / LANGUAGE_MODEL) as temporary:
-            shutil.copyfile(language_model, temporary)
-    if words is not None:
+            if language_model.suffix == ".gz":
+                shutil.copyfile(language_model, temporary)
+            else:
+                with language_model.open("rb") as plain, gzip.open(temporary, "wb", 3) as packed:
+                    shutil.copyfileobj(plain, packed)
+    if words is None:
+        (folder / WORDS).unlink(missing_ok=True)
+    else:
         write_text(folder / WORDS, "".join(f"{word}\n" for word in words))
+
+
+def save_decoder(folder: Path, description: DecoderDescription) -> None:
+    """Write how to decode into a model folder."""
     content = {
         "settings": description.settings and description.settings.model_dump(mode="json"),
         "calibration": description.calibration.model_dump(mode="json"),
         "spelling_penalty": description.spelling_penalty,
     }
     write_text(folder / DECODER, json.dumps(content, indent=1) + "\n")
+
+
+def has_search(folder: Path) -> bool:
+    """Whether a folder has a lexicon or a language model to search with."""
+    return (folder / LANGUAGE_MODEL).exists() or (folder / WORDS).exists()
 
 
 def read_decoder(folder: Path) -> DecoderDescription | None:

@@ -80,6 +80,19 @@ def read_arpa(path: Path) -> NgramModel:
         raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
 
 
+def read_vocabulary(path: Path) -> list[str]:
+    """Read the words of a model, without <unk>, <s> and </s>, and nothing else of it.
+
+    Raises:
+        ModelError: the file is missing, damaged, or no ARPA file; with its line.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            return _Reader(path, file).words()
+    except (OSError, EOFError) as error:
+        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
+
+
 class _Reader:
     """Goes through the lines of an ARPA file once."""
 
@@ -115,6 +128,12 @@ class _Reader:
         if (line := self._next()) != "\\end\\":
             self._refuse(f"expected \\end\\, not {line!r}")
         return NgramModel(list(self._numbers), ngrams, log_probs, backoffs[:-1])
+
+    def words(self) -> list[str]:
+        """The vocabulary."""
+        counts = self._header()
+        self._section(1, counts[0])
+        return list(self._numbers)[len(SPECIAL) :]
 
     def _header(self) -> list[int]:
         while (line := self._next()) != "\\data\\":  # anything may stand before it

@@ -1,4 +1,4 @@
-"""Tuning: how much the language model and each word should count, found on a development set.
+"""The weights of the language model and of each word, found on a development set.
 
 Decoding anew for every pair of weights would take hours. What a beam finds differs little between
 neighbouring weights, so the n-best lists of one search are ranked anew under all of them, which
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -19,75 +18,12 @@ from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.likelihood import text_log_probs
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.tokens import TokenTable
+from asr.tuning.grid import Candidate, Grid, search_grid
 
 _LM_WEIGHTS = np.arange(41) / 20
 _WORD_BONUSES = np.arange(-8, 21) / 4
 _NBEST = 100
 _ROUNDS = 4
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One reading of an utterance, and what speaks for it."""
-
-    text: str
-    counts: ErrorCounts  # of words, against the reference
-    acoustic: float  # log p(text | sound), nats
-    language: float  # log p(text), nats
-    words: int
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Word errors of a development set for every pair of weights."""
-
-    lm_weights: NDArray[np.float64]  # (I,)
-    word_bonuses: NDArray[np.float64]  # (J,)
-    errors: NDArray[np.int64]  # (I, J)
-    words: int  # of the references
-
-    def best(self) -> tuple[float, float]:
-        """The weight and the bonus with the fewest errors.
-
-        Of several the one in the middle of them: neighbours of a lucky pair are no good advice.
-        """
-        places = np.argwhere(self.errors == self.errors.min())
-        middle = places.mean(axis=0)
-        row, column = places[np.argmin(((places - middle) ** 2).sum(axis=1))]
-        return float(self.lm_weights[row]), float(self.word_bonuses[column])
-
-    def rate(self, lm_weight: float, word_bonus: float) -> float:
-        """Word error rate at the pair of the grid that is nearest to these."""
-        row = int(np.abs(self.lm_weights - lm_weight).argmin())
-        column = int(np.abs(self.word_bonuses - word_bonus).argmin())
-        return float(self.errors[row, column]) / max(1, self.words)
-
-
-def search_grid(
-    lists: Sequence[Sequence[Candidate]],
-    lm_weights: Sequence[float],
-    word_bonuses: Sequence[float],
-    *,
-    words: int,
-) -> Grid:
-    """Rank n-best lists under every pair of weights, and count the errors of the first ones.
-
-    Args:
-        lists: of each utterance the candidates, at least one.
-        lm_weights: to try, I of them.
-        word_bonuses: to try, J of them.
-        words: in all references.
-    """
-    weights, bonuses = np.array(lm_weights), np.array(word_bonuses)
-    errors = np.zeros((len(weights), len(bonuses)), dtype=np.int64)
-    for candidates in lists:
-        acoustic, language, count = np.array(
-            [(one.acoustic, one.language, one.words) for one in candidates]
-        ).T
-        scores = acoustic + weights[:, None, None] * language + bonuses[None, :, None] * count
-        wrong = np.array([one.counts.errors for one in candidates])
-        errors += wrong[scores.argmax(axis=2)]
-    return Grid(weights, bonuses, errors, words)
 
 
 @dataclass(frozen=True)
