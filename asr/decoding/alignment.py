@@ -73,13 +73,18 @@ def align_words(log_probs: Tensor, ids: Sequence[int], tokens: TokenTable) -> li
     Raises:
         DataError: the tokens do not fit into the frames.
     """
-    words = []
-    spans = align_tokens(log_probs, ids)
-    space = tokens.symbols.index(" ") if " " in tokens.symbols else -1  # or all is one word
-    for is_space, run in groupby(spans, key=lambda span: span.token == space):
-        if not is_space:
-            word = list(run)
-            mean = sum(span.log_prob for span in word) / len(word)
-            text = tokens.decode(span.token for span in word)
-            words.append(WordSpan(text, word[0].start, word[-1].end, mean))
-    return words
+    words: list[list[TokenSpan]] = [[]]
+    for span in align_tokens(log_probs, ids):
+        if span.token == tokens.space:
+            words.append([])
+        elif tokens.begins_word(span.token):
+            words.append([span])
+        else:
+            words[-1].append(span)
+    return [_join(word, tokens) for word in words if word]
+
+
+def _join(spans: Sequence[TokenSpan], tokens: TokenTable) -> WordSpan:
+    mean = sum(span.log_prob for span in spans) / len(spans)
+    text = tokens.decode(span.token for span in spans)
+    return WordSpan(text, spans[0].start, spans[-1].end, mean)

@@ -57,7 +57,11 @@ class BeamSettings(Settings):
 
 
 class BeamDecoder:
-    """Searches the texts of one token table."""
+    """Searches the texts of one token table.
+
+    Scores are exact but in one case: where words of a lexicon end without a space (pieces of words),
+    flashlight leaves out the paths in which the last piece of a word lasts longer than a frame.
+    """
 
     def __init__(
         self,
@@ -82,7 +86,8 @@ class BeamDecoder:
         """
         self._tokens, self._settings = tokens, settings
         self._lexicon = None if lexicon is None else frozenset(lexicon)
-        self._space = tokens.space
+        # Where pieces say themselves that a word begins, a token that is never said is the space.
+        self._space = len(tokens) if tokens.space is None else tokens.space
         names = list(lexicon) if lexicon is not None else [_lm_name(one) for one in tokens.symbols]
         self._names = Dictionary([*names, SPECIAL[UNKNOWN]])
         self._unknown = self._names.get_index(SPECIAL[UNKNOWN])
@@ -90,7 +95,7 @@ class BeamDecoder:
         if lexicon is None:
             self._trie = None
         else:
-            self._trie = _trie(lexicon, self._names, self._lm, self._space, len(tokens))
+            self._trie = self._build_trie(lexicon)
         self._decoder = self._build(settings)
 
     def __call__(self, log_probs: Tensor) -> list[Hypothesis]:
@@ -104,10 +109,12 @@ class BeamDecoder:
         """
         # flashlight begins as if a space had been said: a frame of blank makes it forget. Where
         # there is a lexicon, all words end with a space, and the last one gets a frame for it.
-        rows = torch.full((2, log_probs.shape[1]), _NEVER)
-        rows[0, 0] = rows[1, self._space] = 0.0
-        last = 2 if self._trie is not None else 1
-        frames = torch.cat([rows[:1], log_probs.float().cpu(), rows[1:last]])
+        width = max(log_probs.shape[1], self._space + 1)
+        rows = torch.full((len(log_probs) + 2, width), _NEVER)
+        rows[0, 0] = rows[-1, self._space] = 0.0
+        rows[1:-1, : log_probs.shape[1]] = log_probs.float().cpu()
+        ends = self._trie is not None and self._tokens.space is not None
+        frames = (rows if ends else rows[:-1]).contiguous()
         results = self._decoder.decode(frames.data_ptr(), *frames.shape)
         found: dict[str, Hypothesis] = {}
         for result in results:
@@ -142,6 +149,18 @@ class BeamDecoder:
             state, score = self._lm.score(state, number)
             total += score
         return _LN10 * float(total + self._lm.finish(state)[1])
+
+    def _build_trie(self, lexicon: Mapping[str, Sequence[Sequence[int]]]) -> Trie:
+        trie = Trie(max(len(self._tokens), self._space + 1), self._space)
+        start = self._lm.start(False)
+        end = [] if self._tokens.space is None else [self._space]
+        for word, spellings in lexicon.items():
+            number = self._names.get_index(word)
+            _, score = self._lm.score(start, number)
+            for spelling in spellings:
+                trie.insert([*spelling, *end], number, score)
+        trie.smear(SmearingMode.MAX)  # a beginning is worth as much as the best word that has it
+        return trie
 
     def _build(self, settings: BeamSettings) -> Any:
         width = (settings.beam, settings.tokens or len(self._tokens), settings.threshold)
@@ -213,20 +232,3 @@ def _no_stderr() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def _trie(
-    lexicon: Mapping[str, Sequence[Sequence[int]]],
-    names: Dictionary,
-    lm: Any,
-    space: int,
-    tokens: int,
-) -> Trie:
-    trie, start = Trie(tokens, space), lm.start(False)
-    for word, spellings in lexicon.items():
-        number = names.get_index(word)
-        _, score = lm.score(start, number)
-        for spelling in spellings:
-            trie.insert([*spelling, space], number, score)
-    trie.smear(SmearingMode.MAX)  # a beginning is worth as much as the best word that has it
-    return trie

@@ -15,7 +15,7 @@ from asr.decoding.confidence import (
     fit_calibration,
 )
 from asr.errors import DataError
-from asr.tokens import Characters
+from asr.tokens import Characters, Pieces
 
 TOKENS = Characters(" ab")
 
@@ -50,6 +50,18 @@ def test_words_are_what_stands_between_spaces() -> None:
     assert [(one.text, one.start, one.end) for one in words] == [("ab", 0, 4), ("a", 7, 8)]
     assert [one.log_prob for one in words] == pytest.approx([(-0.1 - 0.4) / 2, -0.8])
     assert align_words(log_probs, [], TOKENS) == []
+
+
+def test_words_of_pieces_begin_where_a_piece_says_so() -> None:
+    tokens = Pieces.learn(["ab ba", "abba ab", "ba ab"] * 4, 7)
+    ids = tokens.encode("ab abba")
+    log_probs = torch.full((2 * len(ids), len(tokens)), -9.0)
+    for place, token in enumerate(ids):
+        log_probs[2 * place, token] = log_probs[2 * place + 1, 0] = -0.1
+    words = align_words(log_probs, ids, tokens)
+    assert [one.text for one in words] == ["ab", "abba"]
+    assert words[0].start == 0
+    assert words[0].end <= words[1].start
 
 
 def test_more_tokens_than_frames_are_refused() -> None:

@@ -16,7 +16,7 @@ from asr.errors import ModelError
 from asr.lm.arpa import read_arpa, write_arpa
 from asr.lm.settings import NgramSettings
 from asr.lm.training import train_ngrams
-from asr.tokens import Characters
+from asr.tokens import Characters, Pieces
 
 TOKENS = Characters(" ab")
 WIDE = {"beam": 100_000, "threshold": 1e6}
@@ -134,6 +134,26 @@ def test_a_model_of_characters_is_added_by_its_weight(
     best = max(scores, key=lambda one: scores[one])
     assert found.tokens == best
     assert found.score == pytest.approx(scores[best], abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_words_of_pieces_need_no_space(make_lm: Callable[..., Path], seed: int) -> None:
+    tokens = Pieces.learn(["ab abab b", "ab b ab", "bab ab"] * 4, 6)
+    words, path = ["ab", "b", "bab"], make_lm(["ab b", "bab ab ab"])
+    log_probs = draw_log_probs(5, seed=seed, tokens=len(tokens))
+    settings = BeamSettings(lm_weight=0.7, word_bonus=0.2, **WIDE)
+    lexicon = spell(words, tokens)
+    (found,) = BeamDecoder(tokens, settings, lexicon=lexicon, language_model=path)(log_probs)
+    scores = {}
+    for count in range(4):
+        for said in itertools.product(words, repeat=count):
+            ids = tuple(one for word in said for one in lexicon[word][0])
+            acoustic = all_texts(log_probs).get(ids)
+            if acoustic is not None:
+                text = " ".join(said)
+                scores[text] = acoustic + 0.7 * lm_log_prob(path, said) + 0.2 * count
+    assert found.text == max(scores, key=lambda text: scores[text])
+    assert scores[found.text] - 1 < found.score < scores[found.text], "see the decoder's docstring"
 
 
 def test_the_language_model_alone_says_what_its_file_says(make_lm: Callable[..., Path]) -> None:
