@@ -59,8 +59,8 @@ class BeamSettings(Settings):
 class BeamDecoder:
     """Searches the texts of one token table.
 
-    Scores are exact but in one case: where words of a lexicon end without a space (pieces of words),
-    flashlight leaves out the paths in which the last piece of a word lasts longer than a frame.
+    Scores are exact but in one case: where words of a lexicon end without a space (pieces of
+    words), flashlight leaves out the paths in which the last piece of one lasts more than a frame.
     """
 
     def __init__(

@@ -109,6 +109,8 @@ class NgramModel:
             if order < self.order - 1:
                 backoffs.append(self.backoffs[order][mask])
             renumbered = np.cumsum(mask, dtype=np.int32) - 1
+        while len(ngrams) > 1 and len(ngrams[-1]) == 0:  # an order that nothing is left of
+            del ngrams[-1], log_probs[-1], backoffs[-1]
         return NgramModel(self.words, ngrams, log_probs, backoffs)
 
 

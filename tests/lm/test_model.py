@@ -82,6 +82,12 @@ class TestPruning:
                 for second in range(3, len(pruned.words)):
                     assert total_after(pruned, [first, second]) == pytest.approx(1, abs=1e-9)
 
+    def test_orders_of_which_nothing_is_left_are_gone(self, estimate_on: Estimator) -> None:
+        whole = estimate_on(draw_sentences(80, seed=5), 4)
+        pruned = prune(whole.model, keep=0, histories=whole.histories)
+        assert (pruned.order, len(pruned.log_probs), len(pruned.backoffs)) == (1, 1, 0)
+        assert prune(whole.model, keep=2, histories=whole.histories).order == 2
+
     def test_as_many_stay_as_asked_and_all_when_there_are_fewer(
         self, estimate_on: Estimator
     ) -> None:
