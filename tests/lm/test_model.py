@@ -38,7 +38,8 @@ def look_up(model: NgramModel, words: list[int]) -> float:
 
 def total_after(model: NgramModel, context: list[int]) -> float:
     columns = [
-        np.full(len(model.words), one, dtype=np.int32) for one in context[-model.order + 1 :]
+        np.full(len(model.words), one, dtype=np.int32)
+        for one in context[max(0, len(context) + 1 - model.order) :]
     ]
     everything = np.arange(len(model.words), dtype=np.int32)
     return float(np.exp(model.log_prob([*columns, everything])).sum())
