@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.encoder", "asr.hearing"),
     ("asr.decoding", "asr.scoring"),
     ("asr.training",),
+    ("asr.rnnlm",),
     ("asr.bundle",),
     ("asr.recognizer", "asr.diagnosis"),
     ("asr.tuning",),
