@@ -7,6 +7,7 @@ import pytest
 
 from asr.scoring.error_rate import ErrorCounts
 from asr.tuning.grid import Candidate, Grid, search_grid
+from asr.tuning.rescoring import tune_rescoring
 
 
 def draw_lists(*, seed: int) -> list[list[Candidate]]:
@@ -44,3 +45,23 @@ def test_of_equally_good_pairs_the_middle_one_is_taken() -> None:
     grid = Grid(np.arange(4.0), np.arange(4.0) / 10, errors, 10)
     weight, bonus = grid.best()
     assert (weight, bonus) == (1.0, pytest.approx(0.2))
+
+
+def test_the_weights_of_two_models_are_those_with_the_fewest_errors() -> None:
+    """Errors follow a score that only both models together give."""
+    chance = random.Random(3)
+    lists = []
+    for _ in range(40):
+        candidates = []
+        for number in range(20):
+            language, neural = -chance.uniform(0, 20), -chance.uniform(0, 20)
+            acoustic = -chance.uniform(0, 20)
+            total = acoustic + 0.5 * language + 1.5 * neural
+            wrong = ErrorCounts(substitutions=round(-total))
+            candidates.append(Candidate(str(number), wrong, acoustic, language, 3, neural))
+        lists.append(candidates)
+    settings, counts = tune_rescoring(lists, nbest=20)
+    assert settings.lm_weight == pytest.approx(0.5, abs=0.2)
+    assert settings.rnn_weight == pytest.approx(1.5, abs=0.3)
+    least = sum(min(one.counts.errors for one in candidates) for candidates in lists)
+    assert least <= counts.errors <= 1.02 * least

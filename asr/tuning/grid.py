@@ -18,6 +18,7 @@ class Candidate:
     acoustic: float  # log p(text | sound), nats
     language: float  # log p(text), nats
     words: int
+    neural: float = 0.0  # log p(text) by a recurrent language model, nats
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,10 @@ class Tuned:
     settings: BeamSettings
     grid: Grid
     rounds: int  # searches of the whole set
-    oracle: ErrorCounts  # if always the best candidate were chosen
     before: ErrorCounts  # with the weights that tuning began with
     after: ErrorCounts
+    oracle: ErrorCounts  # if always the best of the n-best list were chosen
+    lists: list[list[Candidate]]  # of each utterance, from all searches
 
 
 def tune_weights(
@@ -56,10 +57,9 @@ def tune_weights(
     """
     lists: list[dict[str, Candidate]] = [{} for _ in log_probs]
     words = sum(len(text.split()) for text in references)
-    rates: dict[BeamSettings, ErrorCounts] = {}
-    tried, rounds = settings, 0
-    while tried not in rates and rounds < _ROUNDS:
-        rounds += 1
+    rates: dict[BeamSettings, tuple[ErrorCounts, ErrorCounts]] = {}
+    tried = settings
+    while tried not in rates and len(rates) < _ROUNDS:
         rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists)
         candidates = [list(one.values()) for one in lists]
         grid = search_grid(candidates, list(_LM_WEIGHTS), list(_WORD_BONUSES), words=words)
@@ -67,9 +67,10 @@ def tune_weights(
         tried = settings.model_copy(update={"lm_weight": lm_weight, "word_bonus": word_bonus})
     if tried not in rates:
         rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists)
-    best = min(rates, key=lambda one: rates[one].errors)
-    oracle = sum_counts(min((c.counts for c in one.values()), key=_errors) for one in lists)
-    return Tuned(best, grid, rounds, oracle, rates[settings], rates[best])
+    best = min(rates, key=lambda one: rates[one][0].errors)
+    return Tuned(
+        best, grid, len(rates), rates[settings][0], *rates[best], [[*one.values()] for one in lists]
+    )
 
 
 def _errors(counts: ErrorCounts) -> int:
@@ -83,10 +84,14 @@ def _search(
     references: Sequence[str],
     tokens: TokenTable,
     lists: Sequence[dict[str, Candidate]],
-) -> ErrorCounts:
-    """Search every utterance, add what is found to the lists, and count the errors of the best."""
+) -> tuple[ErrorCounts, ErrorCounts]:
+    """Search every utterance, and add what is found to the lists.
+
+    Returns:
+        The errors of the best hypotheses by score, and of the best there are in the n-best lists.
+    """
     search = decoder.with_settings(settings.model_copy(update={"nbest": _NBEST}))
-    firsts = []
+    firsts, oracles = [], []
     console = Console(stderr=True)
     what = f"searching with weight {settings.lm_weight:g}, bonus {settings.word_bonus:g}"
     for rows, reference, known in track(
@@ -104,4 +109,5 @@ def _search(
             language = decoder.language_log_prob(text)
             known[text] = Candidate(text, counts, acoustic, language, len(text.split()))
         firsts.append(known[texts[0]].counts)
-    return sum_counts(firsts)
+        oracles.append(min((known[text].counts for text in texts), key=_errors))
+    return sum_counts(firsts), sum_counts(oracles)
