@@ -19,9 +19,11 @@ from asr.decoding.confidence import Calibration
 from asr.decoding.folder import load_decoder, read_decoder
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis, Word
+from asr.decoding.rescoring import Rescorer
 from asr.decoding.revision import Hotwords, Reviser
 from asr.errors import AsrError, ConfigError
 from asr.manifest import Utterance
+from asr.rnnlm.model import load_rnn
 from asr.tokens import describe_characters
 
 
@@ -76,12 +78,16 @@ class Recognizer:
         bundle, place = load_bundle(folder, device), model_folder(folder)
         described = read_decoder(place)
         tuned = described.settings if described else None
-        decoder, lexicon = None, None
+        decoder: Callable[[Tensor], Sequence[Hypothesis]] | None = None
+        lexicon = None
         if not greedy and (tuned is not None or search):
             known = tuned.model_dump() if tuned else {}
             settings = BeamSettings.parse(known | dict(search or {}), "search")
-            decoder = load_decoder(place, bundle.tokens, settings)
-            lexicon = decoder.lexicon
+            search_ = load_decoder(place, bundle.tokens, settings)
+            decoder, lexicon = search_, search_.lexicon
+            if described is not None and described.rescoring is not None:
+                ranked = load_rnn(place).log_probs
+                decoder = Rescorer(search_, ranked, bundle.tokens, described.rescoring)
         penalty = described.spelling_penalty if described and lexicon is not None else None
         reviser = None
         if hotwords is not None or penalty is not None:

@@ -134,6 +134,26 @@ def test_the_model_folder_decodes_with_all_that_is_in_it(
     folder.rename(way.exp / "08_tune")
 
 
+def test_a_recurrent_model_ranks_again_what_was_found(way: Way, rates: dict[str, float]) -> None:
+    text = f"lm.text=[{way.folder / 'text.txt'}]"
+    shape = "lm.rnn.model={embedding: 16, hidden: 32, frequent: 3}"
+    course = (
+        "lm.rnn.training={epochs: 6, batch: {max_frames: 100}, optimizer: {learning_rate: 0.01}}"
+    )
+    said = way.run("--set", text, "--set", "lm.order=2", "--set", shape, "--set", course)
+    assert "by the recurrent language model" in said.stderr
+    found = way.tuned()["word_error_rates"]
+    assert found["rescored"] <= found["tuned"]
+    assert way.rate() < rates["greedy"]
+    described = read_decoder(way.exp / "08_tune")
+    assert described is not None
+    assert described.rescoring is not None
+    assert not list((way.exp / "05_lm").glob("checkpoint*"))
+    path = next((way.folder / "test").glob("*.wav"))
+    assert set(Recognizer.load(way.exp).transcribe_file(path).text.split()) <= set(WORDS)
+    way.run("--set", text, "--set", "lm.order=2")
+
+
 class TestFlags:
     """Every flag changes something."""
 

@@ -133,6 +133,11 @@ class BeamDecoder:
         return other
 
     @property
+    def settings(self) -> BeamSettings:
+        """Of the search."""
+        return self._settings
+
+    @property
     def lexicon(self) -> Collection[str] | None:
         """Words that can be found; None: all."""
         return self._lexicon

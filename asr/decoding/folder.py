@@ -3,6 +3,8 @@
 decoder.json   settings of the search, and the calibration of confidences
 lm.arpa.gz     the language model, where there is one
 words.txt      the lexicon, one word a line, where there is one
+
+A recurrent language model, where there is one, has files of its own (asr.rnnlm.model).
 """
 
 import gzip
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from asr.decoding.beam import BeamDecoder, BeamSettings, spell
 from asr.decoding.confidence import Calibration
+from asr.decoding.rescoring import RescoringSettings
 from asr.errors import ConfigError, ModelError
 from asr.files import whole_file, write_text
 from asr.tokens import TokenTable
@@ -31,6 +34,7 @@ class DecoderDescription:
     calibration: Calibration
     # Nats by which a word outside the lexicon must be more probable; None: there are none.
     spelling_penalty: float | None = None
+    rescoring: RescoringSettings | None = None  # with the recurrent language model
 
 
 def place_language_model(
@@ -64,6 +68,7 @@ def save_decoder(folder: Path, description: DecoderDescription) -> None:
         "settings": description.settings and description.settings.model_dump(mode="json"),
         "calibration": description.calibration.model_dump(mode="json"),
         "spelling_penalty": description.spelling_penalty,
+        "rescoring": description.rescoring and description.rescoring.model_dump(mode="json"),
     }
     write_text(folder / DECODER, json.dumps(content, indent=1) + "\n")
 
@@ -89,6 +94,9 @@ def read_decoder(folder: Path) -> DecoderDescription | None:
             None if search is None else BeamSettings.parse(search, f"{path}: settings"),
             Calibration.parse(content["calibration"], f"{path}: calibration"),
             content["spelling_penalty"],
+            None
+            if content["rescoring"] is None
+            else RescoringSettings.parse(content["rescoring"], f"{path}: rescoring"),
         )
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None

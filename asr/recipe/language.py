@@ -1,25 +1,29 @@
-"""Stages 5 and 8: the language model, and the weights that decode best with it."""
+"""Stages 5 and 8: the language models, and the weights that decode best with them."""
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from asr.bundle import load_bundle
-from asr.decoding.folder import (
-    LANGUAGE_MODEL,
-    WORDS,
-    load_decoder,
-)
+from asr.decoding.folder import LANGUAGE_MODEL, WORDS, load_decoder
 from asr.errors import ConfigError
 from asr.files import write_text
 from asr.lm.arpa import write_arpa
+from asr.lm.counts import Numbers
 from asr.lm.perplexity import measure_perplexity
-from asr.lm.text import SPECIAL, close_vocabulary, number_words
-from asr.lm.training import count_bar, text_rule, train_ngrams
-from asr.recipe.config import Recipe
+from asr.lm.settings import Unit
+from asr.lm.text import SPECIAL, close_vocabulary, number_words, read_lines
+from asr.lm.training import byte_bar, count_bar, text_rule, train_ngrams
+from asr.recipe.config import Recipe, RecurrentSettings
 from asr.recipe.corpus import read_usable
+from asr.rnnlm.model import RecurrentLM, save_rnn
+from asr.rnnlm.training import train_rnn
 from asr.text import Normalizer
+from asr.training.checkpoint import CHECKPOINT
 from asr.training.distributed import choose_device
 from asr.tuning.report import compute_development_set, write_tuned
 
@@ -27,8 +31,8 @@ _TRANSCRIPTS = "transcripts.txt"
 _NOTHING = "The recipe has no section `lm`: there is no language model.\n"
 
 
-def estimate(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
-    """Stage 5: the language model and the lexicon, where the recipe asks for one.
+def estimate(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
+    """Stage 5: the language models and the lexicon, where the recipe asks for one.
 
     Raises:
         ConfigError: there is nothing to estimate it from.
@@ -53,10 +57,59 @@ def estimate(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
         write_text(output / WORDS, "".join(f"{word}\n" for word in model.words[len(SPECIAL) :]))
     counts = ", ".join(f"{len(one):,} {n}-grams" for n, one in enumerate(model.ngrams, start=1))
     _say(f"{trained.words:,} {recipe.lm.unit} of text; {counts}")
-    rule = text_rule(recipe.normalizer, recipe.lm.unit)
+    read = _reader(recipe, recipe.lm.unit)
     lines = "".join(f"{one.text or ''}\n" for one in read_usable(folders, "dev"))
-    dev = measure_perplexity(model, close_vocabulary(*number_words([rule(lines)]), model.words)[0])
+    dev = measure_perplexity(model, read([lines], model.words))
     _say(f"dev: perplexity {dev.all:.1f}, {dev.unknown_rate:.2%} of the words unknown to it")
+    if recipe.lm.rnn is not None:
+        _estimate_recurrent(recipe, recipe.lm.rnn, paths, lines, model.words, output, device)
+
+
+def _estimate_recurrent(
+    recipe: Recipe,
+    settings: RecurrentSettings,
+    paths: Sequence[Path],
+    dev: str,
+    words: list[str],
+    output: Path,
+    device: str,
+) -> None:
+    """Train the recurrent language model, or go on where it was stopped."""
+    read = _reader(recipe, "words")
+    with byte_bar("reading text", paths) as progress:
+        text = read(read_lines(paths, progress), words)
+    torch.manual_seed(recipe.seed)
+    # The softmax wants its words by falling frequency.
+    counts = np.bincount(text, minlength=len(words))
+    order = [
+        *range(len(SPECIAL)),
+        *(np.argsort(-counts[len(SPECIAL) :], kind="stable") + len(SPECIAL)),
+    ]
+    number = np.empty(len(words), dtype=np.int32)
+    number[order] = np.arange(len(words), dtype=np.int32)
+    rnn = RecurrentLM(settings.model, [words[one] for one in order])
+    perplexity = train_rnn(
+        rnn,
+        number[text],
+        number[read([dev], words)],
+        settings.training,
+        folder=output,
+        seed=recipe.seed,
+        device=choose_device(device),
+    )
+    save_rnn(output, rnn.cpu())
+    (output / CHECKPOINT).unlink(missing_ok=True)
+    _say(f"dev: perplexity {perplexity:.1f} by the recurrent language model")
+
+
+def _reader(recipe: Recipe, unit: Unit) -> Callable[[Iterable[str], list[str]], Numbers]:
+    """Lines of text -> numbers (N,) of the given words."""
+    rule = text_rule(recipe.normalizer, unit)
+
+    def read(lines: Iterable[str], words: list[str]) -> Numbers:
+        return close_vocabulary(*number_words(map(rule, lines)), words)[0]
+
+    return read
 
 
 def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:

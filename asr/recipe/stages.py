@@ -69,8 +69,9 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             number=5,
             name="lm",
             inputs=("prepare", "check"),
-            settings=part("normalizer", "lm"),
-            run=lambda output, folders: language.estimate(recipe, folders, output),
+            settings=part("seed", "normalizer", "lm"),
+            run=lambda output, folders: language.estimate(recipe, folders, output, device),
+            resumable=True,
             external=lambda: _fingerprint(recipe.lm.text if recipe.lm else ()),
         ),
         Stage(

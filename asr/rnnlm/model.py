@@ -61,7 +61,7 @@ class RecurrentLM(nn.Module):
         place = torch.arange(targets.shape[1], device=sentences.device)
         valid = place < (lengths - 1).unsqueeze(1)
         states = self.dropout(self.down(hidden[valid]))
-        log_probs = self.softmax(states, targets[valid]).output
+        log_probs = self.softmax(states, targets[valid]).output.float()  # many are added up
         owner = valid.nonzero()[:, 0]
         return -torch.zeros(len(sentences), device=sentences.device).index_add(0, owner, log_probs)
 
@@ -88,6 +88,11 @@ def save_rnn(folder: Path, model: RecurrentLM) -> None:
         save_file({name: one.contiguous() for name, one in model.state_dict().items()}, temporary)
     content = {"settings": model.settings.model_dump(mode="json"), "words": model.words}
     write_text(folder / _JSON, json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def has_rnn(folder: Path) -> bool:
+    """Whether a folder has a model."""
+    return (folder / _JSON).exists()
 
 
 def load_rnn(folder: Path) -> RecurrentLM:

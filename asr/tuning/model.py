@@ -17,12 +17,16 @@ from asr.decoding.confidence import (
 from asr.decoding.folder import DecoderDescription
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.rescoring import Rescorer
 from asr.decoding.revision import Reviser
+from asr.rnnlm.model import RecurrentLM
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.scoring.error_rate import align_words as align_texts
 from asr.tokens import TokenTable
+from asr.tuning.rescoring import tune_rescoring, with_neural
 from asr.tuning.weights import Tuned, tune_weights
 
+_RESCORED = 100  # hypotheses of an utterance
 _PENALTIES = (16.0, 12.0, 9.0, 6.0, 4.0, 2.0)  # nats; the highest of equally good ones is kept
 
 
@@ -71,7 +75,11 @@ class TunedDecoder:
 
 
 def tune_decoder(
-    dev: DevelopmentSet, *, decoder: BeamDecoder | None, settings: BeamSettings
+    dev: DevelopmentSet,
+    *,
+    decoder: BeamDecoder | None,
+    settings: BeamSettings,
+    rnn: RecurrentLM | None = None,
 ) -> TunedDecoder:
     """Find the weights of a search, whether words outside its lexicon help, and confidences.
 
@@ -79,18 +87,25 @@ def tune_decoder(
         dev: what it is tuned on.
         decoder: with a lexicon or a language model; None decodes greedily.
         settings: of the search; tuning begins with its weights.
+        rnn: a language model that ranks what the search finds.
 
     Raises:
         DataError: nothing is recognised in the whole set.
     """
     best = [greedy_decode(rows, dev.tokens) for rows in dev.log_probs]
     rates = {"greedy": dev.count(best)}
-    weights, penalty = None, None
+    weights, penalty, rescoring = None, None, None
     if decoder is not None:
         weights = tune_weights(decoder, settings, dev.log_probs, dev.references, dev.tokens)
         rates |= {"language model": weights.before, "tuned": weights.after}
         search = decoder.with_settings(weights.settings)
         best = [search(rows)[0] for rows in dev.log_probs]
+        if rnn is not None:
+            lists = with_neural(weights.lists, rnn)
+            rescoring, _ = tune_rescoring(lists, nbest=_RESCORED)
+            rescorer = Rescorer(search, rnn.log_probs, dev.tokens, rescoring)
+            best = [rescorer(rows)[0] for rows in dev.log_probs]
+            rates["rescored"] = dev.count(best)
         if decoder.lexicon is not None:
             penalty, best = _tune_penalty(dev, best, decoder.lexicon)
             rates["words outside the lexicon"] = dev.count(best)
@@ -100,7 +115,7 @@ def tune_decoder(
         expected_calibration_error(judged, one) for one in (Calibration(), calibration)
     )
     chosen = weights.settings if weights else None
-    description = DecoderDescription(chosen, calibration, penalty)
+    description = DecoderDescription(chosen, calibration, penalty, rescoring)
     return TunedDecoder(description, rates, (before, after), weights)
 
 

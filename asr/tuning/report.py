@@ -21,6 +21,7 @@ from asr.errors import AsrError
 from asr.files import write_text
 from asr.manifest import Utterance
 from asr.recognizer import Recognizer
+from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
 from asr.tuning.model import DevelopmentSet, TunedDecoder, tune_decoder
 from asr.tuning.picture import draw_grid
 
@@ -56,10 +57,11 @@ def write_tuned(
         dev: what it is tuned on.
         decoder: None decodes greedily.
         settings: of the search.
-        source: the folder with the language model and the lexicon.
+        source: the folder with the language models and the lexicon.
         output: the model folder; the figures and the picture go there, too.
     """
-    tuned = tune_decoder(dev, decoder=decoder, settings=settings)
+    rnn = load_rnn(source) if has_rnn(source) else None
+    tuned = tune_decoder(dev, decoder=decoder, settings=settings, rnn=rnn)
     _say_spelling(source, decoder)
     for name, counts in tuned.rates.items():
         _say(f"dev, {name}: WER {counts.rate:.2%}")
@@ -74,6 +76,8 @@ def write_tuned(
     write_text(output / "tune.json", json.dumps(tuned.to_json(), indent=1) + "\n")
     if source != output:
         language_model, words = source / LANGUAGE_MODEL, source / WORDS
+        if rnn is not None:
+            save_rnn(output, rnn)
         place_language_model(
             output,
             language_model if language_model.exists() else None,

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from asr.decoding.rescoring import RescoringSettings
 from asr.rnnlm.model import RecurrentLM
-from asr.rnnlm.rescoring import RescoringSettings
 from asr.scoring.error_rate import ErrorCounts, sum_counts
 from asr.tuning.grid import Candidate
 

@@ -1,6 +1,6 @@
-"""N-best lists of a search, ranked again with the recurrent language model."""
+"""N-best lists of a search, ranked again with a second language model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pydantic import Field
@@ -9,7 +9,6 @@ from torch import Tensor
 from asr.decoding.beam import BeamDecoder
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.likelihood import text_log_probs
-from asr.rnnlm.model import RecurrentLM
 from asr.settings import Settings
 from asr.tokens import TokenTable
 
@@ -29,12 +28,20 @@ class Rescorer:
     def __init__(
         self,
         decoder: BeamDecoder,
-        model: RecurrentLM,
+        language_model: Callable[[Sequence[str]], Sequence[float]],
         tokens: TokenTable,
         settings: RescoringSettings,
     ) -> None:
-        """`decoder` gives the n-best lists, as long as its own settings say."""
-        self._decoder, self._model = decoder, model
+        """What to rank, and by what.
+
+        Args:
+            decoder: gives the n-best lists.
+            language_model: texts -> their log-probabilities, in nats.
+            tokens: the table that the texts are spelled with.
+            settings: the weights.
+        """
+        width = decoder.settings.model_copy(update={"nbest": settings.nbest})
+        self._decoder, self._language_model = decoder.with_settings(width), language_model
         self._tokens, self._settings = tokens, settings
 
     def __call__(self, log_probs: Tensor) -> list[Hypothesis]:
@@ -56,7 +63,7 @@ class Rescorer:
             for text, acoustic, neural in zip(
                 texts,
                 text_log_probs(log_probs, texts, self._tokens),
-                self._model.log_probs(texts),
+                self._language_model(texts),
                 strict=True,
             )
         ]
