@@ -34,6 +34,15 @@ _STATS = "stats."
 
 
 @dataclass(frozen=True)
+class ModelText:
+    """The side of a model that is turned to the text."""
+
+    tokens: TokenTable
+    normalizer: Normalizer
+    frame_seconds: float  # from one encoder frame to the next
+
+
+@dataclass(frozen=True)
 class Bundle:
     """All that is needed to transcribe."""
 
@@ -50,9 +59,10 @@ class Bundle:
         return FrontEnd(FeatureExtractor(self.features), self.stats)
 
     @property
-    def frame_seconds(self) -> float:
-        """Seconds from one encoder frame to the next."""
-        return self.encoder.settings.factor * self.features.shift_seconds
+    def text_side(self) -> ModelText:
+        """What decoding has to know of it."""
+        seconds = self.encoder.settings.factor * self.features.shift_seconds
+        return ModelText(self.tokens, self.normalizer, seconds)
 
     def encoder_frames(self, seconds: float) -> int:
         """Encoder frames U of so many seconds of audio."""
@@ -86,16 +96,10 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         ModelError: it is not a model folder, it is damaged, or a newer version wrote it.
     """
     description = read_description(folder)
+    features, settings, normalizer, tokens = _read_settings(folder, description)
     folder = model_folder(folder)
     where = str(folder / _JSON)
     weights = _read_weights(folder / _WEIGHTS)
-    try:
-        features = FeatureSettings.parse(description["features"], f"{where}: features")
-        settings = EncoderSettings.parse(description["encoder"], f"{where}: encoder")
-        normalizer = Normalizer(description["normalizer"])
-        tokens = tokens_from_json(description["tokens"], where)
-    except (KeyError, TypeError, ConfigError) as error:
-        raise ModelError(f"{where}: not a complete model description ({error})") from None
     encoder = Encoder(settings, inputs=features.dimension, tokens=len(tokens))
     inside = {
         name.removeprefix(_ENCODER): weight
@@ -113,6 +117,31 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         stats = _stats(weights, features.dimension, folder / _WEIGHTS)
     encoder.to(device).eval()
     return Bundle(features, stats, encoder, tokens, normalizer, description.get("card", {}))
+
+
+def read_text_side(folder: Path) -> ModelText:
+    """Read what decoding has to know of a model, without its weights.
+
+    Raises:
+        ModelError: it is not a model folder, it is damaged, or a newer version wrote it.
+    """
+    features, encoder, normalizer, tokens = _read_settings(folder, read_description(folder))
+    return ModelText(tokens, normalizer, encoder.factor * features.shift_seconds)
+
+
+def _read_settings(
+    folder: Path, description: Mapping[str, Any]
+) -> tuple[FeatureSettings, EncoderSettings, Normalizer, TokenTable]:
+    where = str(model_folder(folder) / _JSON)
+    try:
+        return (
+            FeatureSettings.parse(description["features"], f"{where}: features"),
+            EncoderSettings.parse(description["encoder"], f"{where}: encoder"),
+            Normalizer(description["normalizer"]),
+            tokens_from_json(description["tokens"], where),
+        )
+    except (KeyError, TypeError, ConfigError) as error:
+        raise ModelError(f"{where}: not a complete model description ({error})") from None
 
 
 def read_description(folder: Path) -> dict[str, Any]:

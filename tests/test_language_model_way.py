@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from asr.cli import app
 from asr.decoding.folder import read_decoder
+from asr.emission_decoder import DecodingOptions
 from asr.recognizer import Recognizer
 
 # Two epochs are too few to spell without mistakes.
@@ -128,7 +129,10 @@ def test_the_model_folder_decodes_with_all_that_is_in_it(
     assert described is not None
     assert described.settings is not None
     path = next((way.folder / "test").glob("*.wav"))
-    tuned, greedy = Recognizer.load(folder), Recognizer.load(folder, greedy=True)
+    tuned, greedy = (
+        Recognizer.load(folder),
+        Recognizer.load(folder, options=DecodingOptions(greedy=True)),
+    )
     assert set(tuned.transcribe_file(path).text.split()) <= set(WORDS)
     assert greedy.transcribe_file(path).tokens
     folder.rename(way.exp / "08_tune")

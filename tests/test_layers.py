@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.training",),
     ("asr.rnnlm",),
     ("asr.bundle",),
+    ("asr.emission_decoder",),
     ("asr.recognizer", "asr.diagnosis"),
     ("asr.tuning",),
     ("data_prep",),

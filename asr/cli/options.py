@@ -59,6 +59,7 @@ def load_recognizer(
 ) -> "Recognizer":
     """Open a model folder as the options say."""
     from asr.decoding.revision import Hotwords
+    from asr.emission_decoder import DecodingOptions
     from asr.errors import ConfigError
     from asr.recognizer import Recognizer
     from asr.training.distributed import choose_device
@@ -68,10 +69,7 @@ def load_recognizer(
     if greedy and given:
         raise ConfigError("--no-lm leaves nothing to search: give it without --beam, --lm-weight")
     texts = tuple(text.strip() for text in (hotwords or "").split(",") if text.strip())
-    return Recognizer.load(
-        model,
-        choose_device(device.value),
-        greedy=greedy,
-        search=given,
-        hotwords=Hotwords(texts, bonus) if texts else None,
+    options = DecodingOptions(
+        greedy=greedy, search=given, hotwords=Hotwords(texts, bonus) if texts else None
     )
+    return Recognizer.load(model, choose_device(device.value), options)
