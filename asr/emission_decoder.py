@@ -71,7 +71,7 @@ class EmissionDecoder:
         tuned = described.settings if described else None
         search: Search | None = None
         lexicon = None
-        if not options.greedy and (tuned is not None or options.search):
+        if searches(folder, options):
             known = tuned.model_dump() if tuned else {}
             settings = BeamSettings.parse(known | dict(options.search), "search")
             beam = load_decoder(place, model.tokens, settings)
@@ -116,6 +116,13 @@ class EmissionDecoder:
             )
             for span in align_words(log_probs, tokens.encode(text), tokens)
         )
+
+
+def searches(folder: Path, options: DecodingOptions | None = None) -> bool:
+    """Whether decoding with a model folder is more than the best token of each frame."""
+    options, described = options or DecodingOptions(), read_decoder(model_folder(folder))
+    tuned = described is not None and described.settings is not None
+    return not options.greedy and (tuned or bool(options.search))
 
 
 def _spellable(hotwords: Hotwords | None, model: ModelText) -> Hotwords | None:

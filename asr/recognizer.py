@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,9 +15,13 @@ from asr.batching import BatchSettings, plan_batches
 from asr.bundle import Bundle, load_bundle
 from asr.dataset import FrontEnd
 from asr.decoding.hypothesis import Hypothesis
-from asr.emission_decoder import DecodingOptions, EmissionDecoder
+from asr.decoding.pool import DecodingPool
+from asr.emission_decoder import DecodingOptions, EmissionDecoder, searches
 from asr.errors import AsrError
 from asr.manifest import Utterance
+from asr.training.distributed import usable_cores
+
+MANY = 50  # utterances, for which processes are worth their start
 
 
 class Recognizer:
@@ -65,11 +71,30 @@ class Recognizer:
         return self._decoder(self._log_probs([self._front_end.features(at_rate, name)])[0])
 
     def transcribe_all(
-        self, utterances: Sequence[Utterance], batch: BatchSettings
+        self,
+        utterances: Sequence[Utterance],
+        batch: BatchSettings,
+        pool: DecodingPool[Hypothesis] | None = None,
     ) -> Iterator[tuple[Utterance, Hypothesis | AsrError]]:
-        """Transcribe many utterances in batches; what one of them fails with is its answer."""
-        for utterance, answer in self.log_probs_all(utterances, batch):
-            yield utterance, answer if isinstance(answer, AsrError) else self._decoder(answer)
+        """Transcribe many utterances in batches; what one of them fails with is its answer.
+
+        A `pool` of the same decoder decodes while the model goes on.
+        """
+        if pool is None:
+            for utterance, answer in self.log_probs_all(utterances, batch):
+                yield utterance, answer if isinstance(answer, AsrError) else self._decoder(answer)
+            return
+        failed: list[tuple[Utterance, AsrError]] = []
+
+        def heard() -> Iterator[tuple[Utterance, Tensor]]:
+            for utterance, answer in self.log_probs_all(utterances, batch):
+                if isinstance(answer, AsrError):
+                    failed.append((utterance, answer))
+                else:
+                    yield utterance, answer
+
+        yield from pool.decode(heard())
+        yield from failed
 
     def log_probs_all(
         self, utterances: Sequence[Utterance], batch: BatchSettings
@@ -111,3 +136,16 @@ class Recognizer:
         emissions = self.bundle.encoder(padded.to(self._device), lengths)
         rows = zip(emissions.log_probs.cpu(), emissions.lengths.tolist(), strict=True)
         return [row[:length] for row, length in rows]
+
+
+@contextmanager
+def decoding_pool(
+    folder: Path, options: DecodingOptions | None, utterances: int
+) -> Iterator[DecodingPool[Hypothesis] | None]:
+    """Processes that decode with a model folder; None where starting them would not pay."""
+    processes = usable_cores()
+    if processes == 1 or utterances < MANY or not searches(folder, options):
+        yield None
+        return
+    with DecodingPool(partial(EmissionDecoder.load, folder, options), processes) as pool:
+        yield pool

@@ -15,7 +15,7 @@ from asr.cli.options import (
     HotwordsOption,
     LmWeightOption,
     ModelOption,
-    load_recognizer,
+    decoding_options,
 )
 
 
@@ -41,19 +41,21 @@ def decode(
     from asr.batching import BatchSettings
     from asr.decoding.hypotheses import collect, hypothesis_line, write_hypotheses
     from asr.manifest import read_manifest
+    from asr.recognizer import Recognizer, decoding_pool
+    from asr.training.distributed import choose_device
 
     utterances = read_manifest(manifest)
-    recognizer = load_recognizer(
-        model,
-        device,
+    options = decoding_options(
         greedy=no_lm,
         beam=beam,
         lm_weight=lm_weight,
         hotwords=hotwords,
         bonus=hotword_bonus,
     )
-    answers = recognizer.transcribe_all(utterances, BatchSettings())
-    hypotheses, errors = collect(answers, total=len(utterances), what=str(manifest))
+    recognizer = Recognizer.load(model, choose_device(device.value), options)
+    with decoding_pool(model, options, len(utterances)) as pool:
+        answers = recognizer.transcribe_all(utterances, BatchSettings(), pool)
+        hypotheses, errors = collect(answers, total=len(utterances), what=str(manifest))
     ordered = {one.id: hypotheses[one.id] for one in utterances if one.id in hypotheses}
     if output is None:
         for identifier, hypothesis in ordered.items():

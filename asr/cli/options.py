@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from asr.recognizer import Recognizer
+    from asr.emission_decoder import DecodingOptions
 
 
 class Device(StrEnum):
@@ -47,29 +47,24 @@ ModelOption = Annotated[
 ]
 
 
-def load_recognizer(
-    model: Path,
-    device: Device,
+def decoding_options(
     *,
     greedy: bool,
     beam: int | None,
     lm_weight: float | None,
     hotwords: str | None,
     bonus: float,
-) -> "Recognizer":
-    """Open a model folder as the options say."""
+) -> "DecodingOptions":
+    """What the options say of decoding. Raises ConfigError where they contradict each other."""
     from asr.decoding.revision import Hotwords
     from asr.emission_decoder import DecodingOptions
     from asr.errors import ConfigError
-    from asr.recognizer import Recognizer
-    from asr.training.distributed import choose_device
 
     search = {"beam": beam, "lm_weight": lm_weight}
     given = {key: value for key, value in search.items() if value is not None}
     if greedy and given:
         raise ConfigError("--no-lm leaves nothing to search: give it without --beam, --lm-weight")
     texts = tuple(text.strip() for text in (hotwords or "").split(",") if text.strip())
-    options = DecodingOptions(
+    return DecodingOptions(
         greedy=greedy, search=given, hotwords=Hotwords(texts, bonus) if texts else None
     )
-    return Recognizer.load(model, choose_device(device.value), options)

@@ -15,7 +15,7 @@ from asr.cli.options import (
     HotwordsOption,
     LmWeightOption,
     ModelOption,
-    load_recognizer,
+    decoding_options,
 )
 
 
@@ -36,16 +36,17 @@ def transcribe(
     and the exit status is 2.
     """
     from asr.errors import AsrError
+    from asr.recognizer import Recognizer
+    from asr.training.distributed import choose_device
 
-    recognizer = load_recognizer(
-        model,
-        device,
+    options = decoding_options(
         greedy=no_lm,
         beam=beam,
         lm_weight=lm_weight,
         hotwords=hotwords,
         bonus=hotword_bonus,
     )
+    recognizer = Recognizer.load(model, choose_device(device.value), options)
     failed = 0
     for path in files:
         try:

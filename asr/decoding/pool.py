@@ -6,29 +6,29 @@ nor on what else is decoded.
 
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings
-from asr.decoding.hypothesis import Hypothesis
 
-Decoder = Callable[[Tensor], Sequence[Hypothesis]]
+_Key = TypeVar("_Key")
+_Answer = TypeVar("_Answer", covariant=True)
 
 _AHEAD = 4  # utterances that wait for each process
 
-_mine: Decoder  # of this process
+_mine: Callable[[Tensor], Any]  # of this process
 
 
-class DecodingPool:
+class DecodingPool(Generic[_Answer]):
     """Processes that each have the same decoder."""
 
-    def __init__(self, load: Callable[[], Decoder], processes: int) -> None:
+    def __init__(self, load: Callable[[], Callable[[Tensor], _Answer]], processes: int) -> None:
         """`load` makes the decoder, and is sent to the processes by pickle."""
         self._executor = ProcessPoolExecutor(
             processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(load,)
@@ -47,21 +47,30 @@ class DecodingPool:
         self._executor.shutdown(cancel_futures=True)
 
     def decode(
-        self, log_probs: Iterable[Tensor], settings: BeamSettings | None = None
-    ) -> Iterator[Sequence[Hypothesis]]:
-        """Decode utterances (U, V), in order; with other settings of the search, if given."""
-        waiting: deque[Future[Sequence[Hypothesis]]] = deque()
-        for rows in log_probs:
+        self, utterances: Iterable[tuple[_Key, Tensor]], settings: BeamSettings | None = None
+    ) -> Iterator[tuple[_Key, _Answer]]:
+        """Decode utterances.
+
+        Args:
+            utterances: each with its log-probabilities (U, V).
+            settings: of the search, where others are wanted than the decoder has.
+
+        Returns:
+            The utterances in the same order, each with what the decoder makes of it.
+        """
+        waiting: deque[tuple[_Key, Future[_Answer]]] = deque()
+        for key, rows in utterances:
             # As an array: torch would send tensors by way of shared memory, of which there is
             # little in containers.
-            waiting.append(self._executor.submit(_decode, rows.numpy(), settings))
+            waiting.append((key, self._executor.submit(_decode, rows.numpy(), settings)))
             if len(waiting) > self._window:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+                first, answer = waiting.popleft()
+                yield first, answer.result()
+        for key, answer in waiting:
+            yield key, answer.result()
 
 
-def _begin(load: Callable[[], Decoder]) -> None:
+def _begin(load: Callable[[], Callable[[Tensor], Any]]) -> None:
     global _mine
     # Ctrl-C goes to all processes; the one that waits for the answers decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -69,7 +78,7 @@ def _begin(load: Callable[[], Decoder]) -> None:
     _mine = load()
 
 
-def _decode(rows: Any, settings: BeamSettings | None) -> Sequence[Hypothesis]:
+def _decode(rows: Any, settings: BeamSettings | None) -> Any:
     global _mine
     if settings is not None and isinstance(_mine, BeamDecoder) and _mine.settings != settings:
         _mine = _mine.with_settings(settings)

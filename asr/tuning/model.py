@@ -17,6 +17,7 @@ from asr.decoding.confidence import (
 from asr.decoding.folder import DecoderDescription
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.pool import DecodingPool
 from asr.decoding.rescoring import Rescorer
 from asr.decoding.revision import Reviser
 from asr.rnnlm.model import RecurrentLM
@@ -80,6 +81,7 @@ def tune_decoder(
     decoder: BeamDecoder | None,
     settings: BeamSettings,
     rnn: RecurrentLM | None = None,
+    pool: DecodingPool[Sequence[Hypothesis]] | None = None,
 ) -> TunedDecoder:
     """Find the weights of a search, whether words outside its lexicon help, and confidences.
 
@@ -88,6 +90,7 @@ def tune_decoder(
         decoder: with a lexicon or a language model; None decodes greedily.
         settings: of the search; tuning begins with its weights.
         rnn: a language model that ranks what the search finds.
+        pool: of processes with the same decoder.
 
     Raises:
         DataError: nothing is recognised in the whole set.
@@ -96,7 +99,7 @@ def tune_decoder(
     rates = {"greedy": dev.count(best)}
     weights, penalty, rescoring = None, None, None
     if decoder is not None:
-        weights = tune_weights(decoder, settings, dev.log_probs, dev.references, dev.tokens)
+        weights = tune_weights(decoder, settings, dev.log_probs, dev.references, dev.tokens, pool)
         rates |= {"language model": weights.before, "tuned": weights.after}
         search = decoder.with_settings(weights.settings)
         best = [search(rows)[0] for rows in dev.log_probs]

@@ -2,7 +2,9 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -13,15 +15,19 @@ from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.folder import (
     LANGUAGE_MODEL,
     WORDS,
+    load_decoder,
     place_language_model,
     read_words,
     save_decoder,
 )
+from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.pool import DecodingPool
 from asr.errors import AsrError
 from asr.files import write_text
 from asr.manifest import Utterance
-from asr.recognizer import Recognizer
+from asr.recognizer import MANY, Recognizer
 from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
+from asr.training.distributed import usable_cores
 from asr.tuning.model import DevelopmentSet, TunedDecoder, tune_decoder
 from asr.tuning.picture import draw_grid
 
@@ -61,7 +67,8 @@ def write_tuned(
         output: the model folder; the figures and the picture go there, too.
     """
     rnn = load_rnn(source) if has_rnn(source) else None
-    tuned = tune_decoder(dev, decoder=decoder, settings=settings, rnn=rnn)
+    with _pool(dev, decoder, settings, source) as pool:
+        tuned = tune_decoder(dev, decoder=decoder, settings=settings, rnn=rnn, pool=pool)
     _say_spelling(source, decoder)
     for name, counts in tuned.rates.items():
         _say(f"dev, {name}: WER {counts.rate:.2%}")
@@ -85,6 +92,18 @@ def write_tuned(
         )
     save_decoder(output, tuned.description)
     return tuned
+
+
+@contextmanager
+def _pool(
+    dev: DevelopmentSet, decoder: BeamDecoder | None, settings: BeamSettings, source: Path
+) -> Iterator[DecodingPool[Sequence[Hypothesis]] | None]:
+    processes = usable_cores()
+    if decoder is None or processes == 1 or len(dev.references) < MANY:
+        yield None
+        return
+    with DecodingPool(partial(load_decoder, source, dev.tokens, settings), processes) as pool:
+        yield pool
 
 
 def _say_spelling(source: Path, decoder: BeamDecoder | None) -> None:

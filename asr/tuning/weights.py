@@ -6,7 +6,7 @@ takes a second; then the search is done once more with the best, and its lists j
 until nothing better is found (the outer loop of minimum error rate training, Och 2003).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,9 @@ from rich.progress import track
 from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings
+from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.likelihood import text_log_probs
+from asr.decoding.pool import DecodingPool
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.tokens import TokenTable
 from asr.tuning.grid import Candidate, Grid, search_grid
@@ -45,6 +47,7 @@ def tune_weights(
     log_probs: Sequence[Tensor],
     references: Sequence[str],
     tokens: TokenTable,
+    pool: DecodingPool[Sequence[Hypothesis]] | None = None,
 ) -> Tuned:
     """Find the weights with the fewest word errors on a development set.
 
@@ -54,19 +57,20 @@ def tune_weights(
         log_probs: (U, V) of each utterance.
         references: what was said in each, normalised.
         tokens: the table of the V tokens.
+        pool: of processes with the same decoder.
     """
     lists: list[dict[str, Candidate]] = [{} for _ in log_probs]
     words = sum(len(text.split()) for text in references)
     rates: dict[BeamSettings, tuple[ErrorCounts, ErrorCounts]] = {}
     tried = settings
     while tried not in rates and len(rates) < _ROUNDS:
-        rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists)
+        rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists, pool)
         candidates = [list(one.values()) for one in lists]
         grid = search_grid(candidates, list(_LM_WEIGHTS), list(_WORD_BONUSES), words=words)
         lm_weight, word_bonus = grid.best()
         tried = settings.model_copy(update={"lm_weight": lm_weight, "word_bonus": word_bonus})
     if tried not in rates:
-        rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists)
+        rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists, pool)
     best = min(rates, key=lambda one: rates[one][0].errors)
     return Tuned(
         best, grid, len(rates), rates[settings][0], *rates[best], [[*one.values()] for one in lists]
@@ -84,25 +88,33 @@ def _search(
     references: Sequence[str],
     tokens: TokenTable,
     lists: Sequence[dict[str, Candidate]],
+    pool: DecodingPool[Sequence[Hypothesis]] | None,
 ) -> tuple[ErrorCounts, ErrorCounts]:
     """Search every utterance, and add what is found to the lists.
 
     Returns:
         The errors of the best hypotheses by score, and of the best there are in the n-best lists.
     """
-    search = decoder.with_settings(settings.model_copy(update={"nbest": _NBEST}))
+    found: Iterator[tuple[int, Sequence[Hypothesis]]]
+    wide = settings.model_copy(update={"nbest": _NBEST})
+    if pool is None:
+        search = decoder.with_settings(wide)
+        found = ((place, search(rows)) for place, rows in enumerate(log_probs))
+    else:
+        found = pool.decode(enumerate(log_probs), wide)
     firsts, oracles = [], []
     console = Console(stderr=True)
     what = f"searching with weight {settings.lm_weight:g}, bonus {settings.word_bonus:g}"
-    for rows, reference, known in track(
-        zip(log_probs, references, lists, strict=True),
+    for place, hypotheses in track(
+        found,
         what,
         total=len(log_probs),
         console=console,
         disable=not console.is_terminal,
         transient=True,
     ):
-        texts = [one.text for one in search(rows)]
+        rows, reference, known = log_probs[place], references[place], lists[place]
+        texts = [one.text for one in hypotheses]
         new = [text for text in texts if text not in known]
         for text, acoustic in zip(new, text_log_probs(rows, new, tokens), strict=True):
             counts = word_errors(reference, text)

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings, spell
 from asr.decoding.greedy import greedy_decode
+from asr.decoding.pool import DecodingPool
 from asr.errors import ModelError
 from asr.lm.arpa import read_arpa, write_arpa
 from asr.lm.settings import NgramSettings
@@ -209,3 +211,23 @@ def test_a_lexicon_and_a_model_of_words_are_searched_together(
         for text, parts in scores.items()
     }
     assert found.text == max(totals, key=lambda text: totals[text])
+
+
+def test_a_pool_of_processes_decodes_as_one_does(make_lm: Callable[..., Path]) -> None:
+    """In order, with the same scores, with settings of its own."""
+    path = make_lm(["a ab", "bb a", "a a bb"])
+    load = partial(
+        BeamDecoder,
+        TOKENS,
+        BeamSettings(),
+        lexicon=spell(["a", "ab", "bb"], TOKENS),
+        language_model=path,
+    )
+    utterances = [(str(seed), draw_log_probs(20 + seed, seed=seed)) for seed in range(20)]
+    decoder = load()
+    other = BeamSettings(lm_weight=3.0, nbest=2)
+    with DecodingPool(load, 2) as pool:
+        found = list(pool.decode(utterances))
+        assert found == [(name, decoder(rows)) for name, rows in utterances]
+        found = list(pool.decode(utterances, other))
+        assert found == [(name, decoder.with_settings(other)(rows)) for name, rows in utterances]
