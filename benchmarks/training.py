@@ -10,13 +10,15 @@ their ratios are what counts. The step is the recurrent layers, forward and back
     ours       two one-way passes a layer, over padded sequences
     products   nothing but the matrix products of the same shapes: what no step can beat
 
-With --busy it is whole training steps, as training itself takes them, in three arrangements: all
-threads in one process, one thread, and one process a core with one thread each.
+With --busy it is whole training steps, as training itself takes them, in four arrangements: all
+threads in one process, which wait for each other by spinning or passively; one thread; and one
+process a core with one thread each.
 """
 
 import argparse
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import time
@@ -32,6 +34,7 @@ from asr.training.companions import companions
 
 ARRANGEMENTS = {
     "threads": "1 process, {cores} threads",
+    "passive": "the same, waiting passively",
     "one": "1 process, 1 thread",
     "processes": "{cores} processes, 1 thread each",
 }
@@ -153,6 +156,7 @@ def speed_of(arrangement: str, chosen: argparse.Namespace) -> float:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
+        env=os.environ | ({"OMP_WAIT_POLICY": "passive"} if arrangement == "passive" else {}),
     )
     return float(json.loads(done.stdout))
 
