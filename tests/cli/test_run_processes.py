@@ -22,7 +22,7 @@ corpus: {name: table}
 features: {sample_rate: 8000, mels: 12}
 encoder: {cell: tanh, layers: 1, hidden: 8, factor: 2}
 training:
-  epochs: 30
+  epochs: 12
   batch: {max_utterances: 2, per_step: 2}
   processes: 2
   moving_average: 0.9
@@ -96,12 +96,12 @@ def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on_to_the_same_mode
     assert running.returncode == 0, said
     assert said.count("stopped; the checkpoint is written") == 1
     assert "Traceback" not in said
-    assert len(read_metrics(stopped / "06_train.partial")) < 30
+    assert len(read_metrics(stopped / "06_train.partial")) < 12
     wait_for_nobody(running.pid)
     for folder in (stopped, whole):
         running = start(corpus, folder)
         _, said = running.communicate(timeout=240)
         assert running.returncode == 0, said
-        assert said.count("epoch  30/30") == 1, "one process reports"
+        assert said.count("epoch  12/12") == 1, "one process reports"
     models = [load_file(folder / "07_average" / "model.safetensors") for folder in (stopped, whole)]
     assert all((models[0][name] == weight).all() for name, weight in models[1].items())
