@@ -29,6 +29,7 @@ bench: $(VENV)/.has-test
 	$(VENV)/bin/python benchmarks/training.py
 	$(VENV)/bin/python benchmarks/training.py --busy
 	$(VENV)/bin/python benchmarks/scaling.py
+	$(VENV)/bin/python benchmarks/decoding.py
 
 clean:
 	rm -rf $(VENV)

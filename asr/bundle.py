@@ -25,11 +25,21 @@ from asr.text import Normalizer
 from asr.tokens import TokenTable, tokens_from_json
 
 FORMAT = 1
-MODEL_FOLDER = "07_average"  # where an experiment has its model
+MODEL_FOLDER = "08_tune"  # where a finished experiment has its model
+INNER_FOLDERS = (MODEL_FOLDER, "07_average")  # the second where it was stopped before that
 _JSON = "model.json"
 _WEIGHTS = "model.safetensors"
 _ENCODER = "encoder."
 _STATS = "stats."
+
+
+@dataclass(frozen=True)
+class ModelText:
+    """The side of a model that is turned to the text."""
+
+    tokens: TokenTable
+    normalizer: Normalizer
+    frame_seconds: float  # from one encoder frame to the next
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,12 @@ class Bundle:
     def front_end(self) -> FrontEnd:
         """What happens to a recording before the encoder."""
         return FrontEnd(FeatureExtractor(self.features), self.stats)
+
+    @property
+    def text_side(self) -> ModelText:
+        """What decoding has to know of it."""
+        seconds = self.encoder.settings.factor * self.features.shift_seconds
+        return ModelText(self.tokens, self.normalizer, seconds)
 
     def encoder_frames(self, seconds: float) -> int:
         """Encoder frames U of so many seconds of audio."""
@@ -80,16 +96,10 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         ModelError: it is not a model folder, it is damaged, or a newer version wrote it.
     """
     description = read_description(folder)
-    folder = _model_folder(folder)
+    features, settings, normalizer, tokens = _read_settings(folder, description)
+    folder = model_folder(folder)
     where = str(folder / _JSON)
     weights = _read_weights(folder / _WEIGHTS)
-    try:
-        features = FeatureSettings.parse(description["features"], f"{where}: features")
-        settings = EncoderSettings.parse(description["encoder"], f"{where}: encoder")
-        normalizer = Normalizer(description["normalizer"])
-        tokens = tokens_from_json(description["tokens"], where)
-    except (KeyError, TypeError, ConfigError) as error:
-        raise ModelError(f"{where}: not a complete model description ({error})") from None
     encoder = Encoder(settings, inputs=features.dimension, tokens=len(tokens))
     inside = {
         name.removeprefix(_ENCODER): weight
@@ -109,9 +119,34 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     return Bundle(features, stats, encoder, tokens, normalizer, description.get("card", {}))
 
 
+def read_text_side(folder: Path) -> ModelText:
+    """Read what decoding has to know of a model, without its weights.
+
+    Raises:
+        ModelError: it is not a model folder, it is damaged, or a newer version wrote it.
+    """
+    features, encoder, normalizer, tokens = _read_settings(folder, read_description(folder))
+    return ModelText(tokens, normalizer, encoder.factor * features.shift_seconds)
+
+
+def _read_settings(
+    folder: Path, description: Mapping[str, Any]
+) -> tuple[FeatureSettings, EncoderSettings, Normalizer, TokenTable]:
+    where = str(model_folder(folder) / _JSON)
+    try:
+        return (
+            FeatureSettings.parse(description["features"], f"{where}: features"),
+            EncoderSettings.parse(description["encoder"], f"{where}: encoder"),
+            Normalizer(description["normalizer"]),
+            tokens_from_json(description["tokens"], where),
+        )
+    except (KeyError, TypeError, ConfigError) as error:
+        raise ModelError(f"{where}: not a complete model description ({error})") from None
+
+
 def read_description(folder: Path) -> dict[str, Any]:
     """Read model.json without loading the weights. Raises ModelError where it cannot be used."""
-    path = _model_folder(folder) / _JSON
+    path = model_folder(folder) / _JSON
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -130,10 +165,10 @@ def read_description(folder: Path) -> dict[str, Any]:
     return dict(description)
 
 
-def _model_folder(folder: Path) -> Path:
+def model_folder(folder: Path) -> Path:
     """An experiment folder stands for the model in it."""
-    inside = folder / MODEL_FOLDER
-    return inside if not (folder / _JSON).exists() and (inside / _JSON).exists() else folder
+    places = [folder, *(folder / name for name in INNER_FOLDERS)]
+    return next((place for place in places if (place / _JSON).exists()), folder)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

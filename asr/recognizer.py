@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -12,24 +14,40 @@ from asr.audio import Waveform, load_audio, read_info, refuse_silence, resample
 from asr.batching import BatchSettings, plan_batches
 from asr.bundle import Bundle, load_bundle
 from asr.dataset import FrontEnd
-from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.pool import DecodingPool
+from asr.emission_decoder import DecodingOptions, EmissionDecoder, searches
 from asr.errors import AsrError
 from asr.manifest import Utterance
+from asr.training.distributed import usable_cores
+
+MANY = 50  # utterances, for which processes are worth their start
 
 
 class Recognizer:
     """Transcribes with one model; what it answers does not depend on how files are batched."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, decoder: EmissionDecoder | None = None) -> None:
+        """`decoder` is that of the bundle's model; without one, it is decoded greedily."""
         self.bundle = bundle
+        self._decoder = decoder or EmissionDecoder(bundle.text_side)
         self._front_end: FrontEnd = bundle.front_end
         self._device = next(bundle.encoder.parameters()).device
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device | str = "cpu") -> Self:
-        """Open a model folder. Raises ModelError where it cannot be used."""
-        return cls(load_bundle(folder, device))
+    def load(
+        cls,
+        folder: Path,
+        device: torch.device | str = "cpu",
+        options: DecodingOptions | None = None,
+    ) -> Self:
+        """Open a model folder, with the decoder that is in it.
+
+        Raises:
+            ModelError: it cannot be used.
+            ConfigError: the options ask for what there is not.
+        """
+        return cls(load_bundle(folder, device), EmissionDecoder.load(folder, options))
 
     def transcribe_file(self, path: Path) -> Hypothesis:
         """Transcribe one recording, at whatever sample rate it has.
@@ -50,12 +68,38 @@ class Recognizer:
     def transcribe(self, waveform: Waveform, name: str = "waveform") -> Hypothesis:
         """Transcribe a waveform; `name` is what an error calls it."""
         at_rate = resample(waveform, self.bundle.features.sample_rate)
-        return self._decode([self._front_end.features(at_rate, name)])[0]
+        return self._decoder(self._log_probs([self._front_end.features(at_rate, name)])[0])
 
     def transcribe_all(
-        self, utterances: Sequence[Utterance], batch: BatchSettings
+        self,
+        utterances: Sequence[Utterance],
+        batch: BatchSettings,
+        pool: DecodingPool[Hypothesis] | None = None,
     ) -> Iterator[tuple[Utterance, Hypothesis | AsrError]]:
-        """Transcribe many utterances in batches; what one of them fails with is its answer."""
+        """Transcribe many utterances in batches; what one of them fails with is its answer.
+
+        A `pool` of the same decoder decodes while the model goes on.
+        """
+        if pool is None:
+            for utterance, answer in self.log_probs_all(utterances, batch):
+                yield utterance, answer if isinstance(answer, AsrError) else self._decoder(answer)
+            return
+        failed: list[tuple[Utterance, AsrError]] = []
+
+        def heard() -> Iterator[tuple[Utterance, Tensor]]:
+            for utterance, answer in self.log_probs_all(utterances, batch):
+                if isinstance(answer, AsrError):
+                    failed.append((utterance, answer))
+                else:
+                    yield utterance, answer
+
+        yield from pool.decode(heard())
+        yield from failed
+
+    def log_probs_all(
+        self, utterances: Sequence[Utterance], batch: BatchSettings
+    ) -> Iterator[tuple[Utterance, Tensor | AsrError]]:
+        """Log-probabilities (U, V) of many utterances, or what one of them fails with."""
         there: list[Utterance] = []
         frames: list[int] = []
         for utterance in utterances:
@@ -74,8 +118,8 @@ class Recognizer:
                 except AsrError as error:
                     yield utterance, error
             if ready:
-                hypotheses = self._decode([features for _, features in ready])
-                yield from zip((u for u, _ in ready), hypotheses, strict=True)
+                found = self._log_probs([features for _, features in ready])
+                yield from zip((u for u, _ in ready), found, strict=True)
 
     def _frames(self, utterance: Utterance) -> int:
         """Frames of an utterance, roughly; the file says where the manifest does not (0 s)."""
@@ -85,10 +129,23 @@ class Recognizer:
         return max(1, round(seconds / self.bundle.features.shift_seconds))
 
     @torch.inference_mode()
-    def _decode(self, features: Sequence[Tensor]) -> list[Hypothesis]:
-        """Feature matrices (T, F) of several utterances -> their hypotheses."""
+    def _log_probs(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Feature matrices (T, F) of several utterances -> log-probabilities (U, V) of each."""
         lengths = torch.tensor([len(matrix) for matrix in features], device=self._device)
         padded = torch.nn.utils.rnn.pad_sequence(list(features), batch_first=True)
         emissions = self.bundle.encoder(padded.to(self._device), lengths)
         rows = zip(emissions.log_probs.cpu(), emissions.lengths.tolist(), strict=True)
-        return [greedy_decode(row[:length], self.bundle.tokens) for row, length in rows]
+        return [row[:length] for row, length in rows]
+
+
+@contextmanager
+def decoding_pool(
+    folder: Path, options: DecodingOptions | None, utterances: int
+) -> Iterator[DecodingPool[Hypothesis] | None]:
+    """Processes that decode with a model folder; None where starting them would not pay."""
+    processes = usable_cores()
+    if processes == 1 or utterances < MANY or not searches(folder, options):
+        yield None
+        return
+    with DecodingPool(partial(EmissionDecoder.load, folder, options), processes) as pool:
+        yield pool

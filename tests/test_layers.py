@@ -19,7 +19,7 @@ PACKAGES = ("asr", "data_prep")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr", "asr.errors"),
     ("asr.settings", "asr.files", "asr.text", "asr.pages"),
-    ("asr.manifest", "asr.audio", "asr.tokens"),
+    ("asr.manifest", "asr.audio", "asr.tokens", "asr.lm"),
     ("asr.features", "asr.augment", "asr.findings"),
     ("asr.dataset", "asr.batching", "asr.check"),
     # The encoder takes the mask of valid frames from asr.features: upstream of it, and the one
@@ -27,8 +27,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.encoder", "asr.hearing"),
     ("asr.decoding", "asr.scoring"),
     ("asr.training",),
+    ("asr.rnnlm",),
     ("asr.bundle",),
+    ("asr.emission_decoder",),
     ("asr.recognizer", "asr.diagnosis"),
+    ("asr.tuning",),
     ("data_prep",),
     ("asr.recipe",),
     ("asr.cli",),
@@ -53,6 +56,7 @@ MUST_NOT_REACH = {
     "asr.encoder": {"asr.decoding", "asr.scoring", "asr.training", "asr.audio"},
     "asr.decoding": {"asr.features", "asr.encoder", "asr.audio", "asr.dataset", "asr.scoring"},
     "asr.scoring": {"asr.tokens", "asr.decoding", "asr.encoder"},
+    "asr.lm": {"asr.tokens", "asr.decoding", "asr.encoder", "asr.audio", "asr.manifest"},
 }
 
 

@@ -60,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_the_recipe_runs_to_its_end(run: Run) -> None:
     assert run.result.exit_code == 0, run.result.output
     done = [line.split()[1] for line in run.result.stderr.splitlines() if " done in " in line]
-    assert " ".join(done) == "prepare check tokens stats train average decode score"
+    assert " ".join(done) == "prepare check tokens stats lm train average tune decode score"
 
 
 def test_speech_never_trained_on_is_recognised_without_an_error(run: Run) -> None:
@@ -106,7 +106,7 @@ def test_the_model_transcribes_a_recording_it_never_saw(run: Run) -> None:
 
 
 def test_the_model_says_what_it_was_trained_on(run: Run) -> None:
-    card = load_bundle(run.experiment / "07_average").card
+    card = load_bundle(run.experiment / "08_tune").card
     assert card["name"] == "tones"
     assert card["training_utterances"] == 60
     assert card["epochs"] == 25
@@ -116,7 +116,7 @@ def test_the_same_command_again_runs_nothing(run: Run) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.experiment.glob("*_*/*")}
     again = CliRunner().invoke(app, run.arguments, catch_exceptions=False)
     assert again.exit_code == 0, again.output
-    assert again.stderr.count("up to date") == 8
+    assert again.stderr.count("up to date") == 10
     assert "done in" not in again.stderr
     assert again.stdout == run.result.stdout
     assert {path: path.stat().st_mtime_ns for path in run.experiment.glob("*_*/*")} == before

@@ -50,13 +50,13 @@ def test_where_the_manifest_gives_no_duration_batches_are_bounded_all_the_same(
     recognizer: Recognizer, utterances: list[Utterance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes: list[tuple[int, int]] = []
-    decode = recognizer._decode
+    compute = recognizer._log_probs
 
-    def spy(features: Sequence[Tensor]) -> list[Hypothesis]:
+    def spy(features: Sequence[Tensor]) -> list[Tensor]:
         shapes.append((len(features), max(map(len, features))))
-        return decode(features)
+        return compute(features)
 
-    monkeypatch.setattr(recognizer, "_decode", spy)
+    monkeypatch.setattr(recognizer, "_log_probs", spy)
     frames = [round(100 * utterance.duration) for utterance in utterances]
     bound = 2 * max(frames)
     unknown = [replace(utterance, duration=0.0) for utterance in utterances]

@@ -8,6 +8,7 @@ from asr.errors import ConfigError, DataError, ModelError
 from asr.tokens import (
     BLANK,
     Characters,
+    Pieces,
     TokenSettings,
     describe_characters,
     frames_needed,
@@ -78,6 +79,50 @@ def test_data_that_is_no_table_is_refused(data: dict[str, object]) -> None:
 def test_an_unknown_kind_of_token_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"recipe\.yaml: key 'kind': .*'characters'"):
         TokenSettings.parse({"kind": "phonemes"}, "recipe.yaml")
+
+
+TEXTS = ["the cat sat on the mat", "that hat", "a cat that sat", "über", "the bat"] * 3
+
+
+def test_pieces_put_texts_together_again() -> None:
+    table = Pieces.learn(TEXTS, 30)
+    assert len(table) == 30
+    assert table.symbols[0] == BLANK
+    for text in [*TEXTS, "tab hab mün"[:7], "on the hat"]:
+        ids = table.encode(text)
+        assert 0 not in ids
+        assert table.decode([0, *ids, 0]) == text
+        assert sum(map(table.begins_word, ids)) == len(text.split())
+    assert len(table.encode("the cat")) < len("the cat"), "pieces are longer than characters"
+
+
+def test_pieces_name_characters_that_none_has() -> None:
+    table = Pieces.learn(TEXTS, 30)
+    assert table.unknown("the zoo") == {"z": 1}
+    with pytest.raises(DataError, match=r"no token for 'z' \(U\+007A\) x 1 in 'the zoo'"):
+        table.encode("the zoo")
+
+
+def test_pieces_survive_json_and_damage_is_noticed() -> None:
+    table = learn_tokens(TokenSettings(kind="bpe", size=30), TEXTS)
+    data = json.loads(json.dumps(table.to_json()))
+    again = tokens_from_json(data, "tokens.json")
+    assert again.symbols == table.symbols
+    assert again.encode(TEXTS[0]) == table.encode(TEXTS[0])
+    with pytest.raises(ModelError, match=r"tokens\.json: its pieces are not its symbols"):
+        tokens_from_json(data | {"symbols": ["a"]}, "tokens.json")
+    with pytest.raises(ModelError, match=r"tokens\.json: not a table of pieces"):
+        tokens_from_json(data | {"model": "xx"}, "tokens.json")
+
+
+def test_the_same_texts_make_the_same_pieces() -> None:
+    assert Pieces.learn(TEXTS, 30).to_json() == Pieces.learn(TEXTS, 30).to_json()
+
+
+@pytest.mark.parametrize("size", [3, 5000])
+def test_a_number_of_pieces_that_cannot_be_is_refused(size: int) -> None:
+    with pytest.raises(ConfigError, match=rf"tokens\.size: {size} pieces cannot be learned"):
+        Pieces.learn(TEXTS, size)
 
 
 def can_emit(text: str, frames: int) -> bool:

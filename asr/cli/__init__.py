@@ -13,12 +13,14 @@ from asr.cli import (
     decode,
     diagnose,
     info,
+    lm,
     prepare,
     run,
     score,
     stage_alone,
     sweep,
     transcribe,
+    tune,
 )
 from asr.errors import AsrError
 
@@ -39,7 +41,9 @@ app.command("train")(stage_alone.train)
 app.command("average")(stage_alone.average)
 app.command("sweep")(sweep.sweep)
 app.command("decode")(decode.decode)
+app.command("tune")(tune.tune)
 app.command("info")(info.info)
+app.add_typer(lm.app, name="lm")
 app.command("augment")(augment.augment)
 app.command("diagnose")(diagnose.diagnose)
 

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import Device, DeviceOption, ModelOption
+from asr.cli.options import (
+    BeamOption,
+    Device,
+    DeviceOption,
+    GreedyOption,
+    HotwordBonusOption,
+    HotwordsOption,
+    LmWeightOption,
+    ModelOption,
+    decoding_options,
+)
 
 
 def decode(
@@ -16,6 +26,11 @@ def decode(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Hypothesis file; else stdout.")
     ] = None,
+    no_lm: GreedyOption = False,
+    beam: BeamOption = None,
+    lm_weight: LmWeightOption = None,
+    hotwords: HotwordsOption = None,
+    hotword_bonus: HotwordBonusOption = 8.0,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Recognise every utterance of MANIFEST; `asr score MANIFEST OUTPUT` tells the error rates.
@@ -26,13 +41,21 @@ def decode(
     from asr.batching import BatchSettings
     from asr.decoding.hypotheses import collect, hypothesis_line, write_hypotheses
     from asr.manifest import read_manifest
-    from asr.recognizer import Recognizer
+    from asr.recognizer import Recognizer, decoding_pool
     from asr.training.distributed import choose_device
 
     utterances = read_manifest(manifest)
-    recognizer = Recognizer.load(model, choose_device(device.value))
-    answers = recognizer.transcribe_all(utterances, BatchSettings())
-    hypotheses, errors = collect(answers, total=len(utterances), what=str(manifest))
+    options = decoding_options(
+        greedy=no_lm,
+        beam=beam,
+        lm_weight=lm_weight,
+        hotwords=hotwords,
+        bonus=hotword_bonus,
+    )
+    recognizer = Recognizer.load(model, choose_device(device.value), options)
+    with decoding_pool(model, options, len(utterances)) as pool:
+        answers = recognizer.transcribe_all(utterances, BatchSettings(), pool)
+        hypotheses, errors = collect(answers, total=len(utterances), what=str(manifest))
     ordered = {one.id: hypotheses[one.id] for one in utterances if one.id in hypotheses}
     if output is None:
         for identifier, hypothesis in ordered.items():

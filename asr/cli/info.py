@@ -26,7 +26,8 @@ def info(
         "written by": f"asr {description.get('asr_version', '?')}, format {description['format']}",
         "parameters": f"{parameters:,}",
         "normalizer": description["normalizer"],
-        "tokens": f"{len(symbols) + 1}: blank {' '.join(map(_visible, symbols))}",
+        "tokens": f"{len(symbols) + 1}: blank {' '.join(map(_visible, symbols[:60]))}"
+        + (" …" if len(symbols) > 60 else ""),
         "features": _in_words(description["features"]),
         "encoder": _in_words(description["encoder"]),
     }

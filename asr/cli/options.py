@@ -2,9 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from asr.emission_decoder import DecodingOptions
 
 
 class Device(StrEnum):
@@ -24,6 +27,44 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a setting: training.epochs=5."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+GreedyOption = Annotated[
+    bool, typer.Option("--no-lm", help="Leave the model's language model and lexicon alone.")
+]
+BeamOption = Annotated[
+    int | None, typer.Option(min=1, help="Hypotheses kept at each frame; else the model's number.")
+]
+LmWeightOption = Annotated[
+    float | None, typer.Option(min=0.0, help="Of the language model; else the tuned one.")
+]
+HotwordsOption = Annotated[
+    str | None, typer.Option(help='Words and phrases to expect, with commas between: "Kepler,K2".')
+]
+HotwordBonusOption = Annotated[
+    float, typer.Option(help="Nats by which a hotword may sound less probable and still be taken.")
+]
 ModelOption = Annotated[
     Path, typer.Option(help="A model folder, or the experiment folder it lies in.")
 ]
+
+
+def decoding_options(
+    *,
+    greedy: bool,
+    beam: int | None,
+    lm_weight: float | None,
+    hotwords: str | None,
+    bonus: float,
+) -> "DecodingOptions":
+    """What the options say of decoding. Raises ConfigError where they contradict each other."""
+    from asr.decoding.revision import Hotwords
+    from asr.emission_decoder import DecodingOptions
+    from asr.errors import ConfigError
+
+    search = {"beam": beam, "lm_weight": lm_weight}
+    given = {key: value for key, value in search.items() if value is not None}
+    if greedy and given:
+        raise ConfigError("--no-lm leaves nothing to search: give it without --beam, --lm-weight")
+    texts = tuple(text.strip() for text in (hotwords or "").split(",") if text.strip())
+    return DecodingOptions(
+        greedy=greedy, search=given, hotwords=Hotwords(texts, bonus) if texts else None
+    )

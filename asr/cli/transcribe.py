@@ -6,13 +6,28 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import Device, DeviceOption, ModelOption
+from asr.cli.options import (
+    BeamOption,
+    Device,
+    DeviceOption,
+    GreedyOption,
+    HotwordBonusOption,
+    HotwordsOption,
+    LmWeightOption,
+    ModelOption,
+    decoding_options,
+)
 
 
 def transcribe(
     files: Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg, opus, mp3.")],
     *,
     model: ModelOption,
+    no_lm: GreedyOption = False,
+    beam: BeamOption = None,
+    lm_weight: LmWeightOption = None,
+    hotwords: HotwordsOption = None,
+    hotword_bonus: HotwordBonusOption = 8.0,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Print the transcript of each of FILES, one line a file, with its path where there are many.
@@ -24,7 +39,14 @@ def transcribe(
     from asr.recognizer import Recognizer
     from asr.training.distributed import choose_device
 
-    recognizer = Recognizer.load(model, choose_device(device.value))
+    options = decoding_options(
+        greedy=no_lm,
+        beam=beam,
+        lm_weight=lm_weight,
+        hotwords=hotwords,
+        bonus=hotword_bonus,
+    )
+    recognizer = Recognizer.load(model, choose_device(device.value), options)
     failed = 0
     for path in files:
         try:

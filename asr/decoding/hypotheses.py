@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -22,7 +23,18 @@ def write_hypotheses(path: Path, hypotheses: Mapping[str, Hypothesis]) -> None:
 
 def hypothesis_line(identifier: str, hypothesis: Hypothesis) -> str:
     """One hypothesis as one line of JSON."""
-    record = {"id": identifier, "text": hypothesis.text, "score": round(hypothesis.score, 4)}
+    record: dict[str, Any] = {"id": identifier, "text": hypothesis.text}
+    record["score"] = round(hypothesis.score, 4)
+    if hypothesis.words:
+        record["words"] = [
+            {
+                "text": word.text,
+                "start": round(word.start, 3),
+                "end": round(word.end, 3),
+                "confidence": round(word.confidence, 4),
+            }
+            for word in hypothesis.words
+        ]
     return json.dumps(record, ensure_ascii=False)
 
 

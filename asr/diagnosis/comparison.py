@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from asr.audio import read_info
-from asr.bundle import MODEL_FOLDER, Bundle
+from asr.bundle import INNER_FOLDERS, Bundle
 from asr.diagnosis.decay import ModelGradients, Weights
 from asr.diagnosis.gradients import (
     LEAST_REACH,
@@ -27,7 +27,7 @@ from asr.manifest import Utterance
 def name_models(folders: Sequence[Path]) -> list[str]:
     """What to call each model: its experiment's name, or its path where two have the same name."""
     names = [
-        folder.absolute().parent.name if folder.name == MODEL_FOLDER else folder.absolute().name
+        folder.absolute().parent.name if folder.name in INNER_FOLDERS else folder.absolute().name
         for folder in folders
     ]
     unique = len(set(names)) == len(names)

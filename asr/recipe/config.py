@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from asr.augment.settings import AugmentSettings
 from asr.batching import BatchSettings
 from asr.check import CheckSettings
+from asr.decoding.beam import BeamSettings
 from asr.encoder.encoder import EncoderSettings
 from asr.errors import ConfigError
 from asr.features import FeatureSettings
 from asr.files import write_text
+from asr.lm.settings import NgramSettings
 from asr.recipe.overrides import Override, merge, read_yaml, write_yaml
+from asr.rnnlm.model import RnnSettings
+from asr.rnnlm.training import RnnTrainingSettings
 from asr.settings import Settings
 from asr.text import NORMALIZER_NAMES
 from asr.tokens import TokenSettings
@@ -34,6 +38,28 @@ class DecodingSettings(Settings):
     """How test sets are decoded."""
 
     batch: BatchSettings = BatchSettings()
+    search: BeamSettings = BeamSettings(beam=100)  # its weights are tuned on dev
+
+
+class RecurrentSettings(Settings):
+    """The recurrent language model of a recipe, over the words of the n-gram model."""
+
+    model: RnnSettings = RnnSettings()
+    training: RnnTrainingSettings = RnnTrainingSettings()
+
+
+class LanguageModelSettings(NgramSettings):
+    """The n-gram model that is estimated for a recipe; its text is normalised like transcripts."""
+
+    transcripts: bool = True  # whether those of the training are part of the text
+    text: tuple[str, ...] = ()  # files, as seen from the working directory; .gz and .xz too
+    rnn: RecurrentSettings | None = None  # a recurrent one that ranks again what is found
+
+    @model_validator(mode="after")
+    def _over_words(self) -> Self:
+        if self.rnn is not None and self.unit != "words":
+            raise ValueError("rnn: the recurrent language model is over words; set unit: words")
+        return self
 
 
 class Recipe(Settings):
@@ -50,6 +76,7 @@ class Recipe(Settings):
     augment: AugmentSettings = AugmentSettings()
     encoder: EncoderSettings = EncoderSettings()
     training: TrainingSettings = TrainingSettings()
+    lm: LanguageModelSettings | None = None  # None: decode greedily, without one
     decoding: DecodingSettings = DecodingSettings()
 
     @field_validator("normalizer")

@@ -21,6 +21,7 @@ _FINDINGS = "findings.json"
 _LEFT_OUT = "left_out.json"
 _TOKENS = "tokens.json"
 _LEARNING = ("train", "dev")
+_SHOWN = 60  # tokens
 
 
 def prepare(recipe: Recipe, corpus_folder: Path | None, output: Path) -> None:
@@ -112,7 +113,8 @@ def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     texts = [normalizer(one.text or "") for one in read_usable(folders, "train")]
     table = learn_tokens(recipe.tokens, texts)
     write_text(output / _TOKENS, json.dumps(table.to_json(), ensure_ascii=False) + "\n")
-    _say(f"{len(table)} tokens: {' '.join(repr(symbol)[1:-1] for symbol in table.symbols)}")
+    shown = " ".join(repr(symbol)[1:-1] for symbol in table.symbols[:_SHOWN])
+    _say(f"{len(table)} tokens: {shown}{' …' if len(table) > _SHOWN else ''}")
 
 
 def read_tokens(folder: Path) -> TokenTable:

@@ -9,7 +9,7 @@ from asr.decoding.hypotheses import require_all, write_hypotheses
 from asr.manifest import read_manifest
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import test_splits
-from asr.recognizer import Recognizer
+from asr.recognizer import Recognizer, decoding_pool
 from asr.scoring.report import (
     print_table,
     read_json,
@@ -32,11 +32,12 @@ def decode(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: st
     Raises:
         DataError: a recording cannot be used; all that cannot are named.
     """
-    recognizer = Recognizer.load(folders["average"], choose_device(device))
+    recognizer = Recognizer.load(folders["tune"], choose_device(device))
     for split in test_splits(recipe, folders["prepare"]):
         utterances = read_manifest(folders["prepare"] / f"{split}.jsonl")
-        answers = recognizer.transcribe_all(utterances, recipe.decoding.batch)
-        hypotheses = require_all(answers, total=len(utterances), what=split)
+        with decoding_pool(folders["tune"], None, len(utterances)) as pool:
+            answers = recognizer.transcribe_all(utterances, recipe.decoding.batch, pool)
+            hypotheses = require_all(answers, total=len(utterances), what=split)
         write_hypotheses(output / f"{split}.jsonl", hypotheses)
 
 
@@ -54,7 +55,7 @@ def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
             speakers={utterance.id: utterance.speaker for utterance in utterances},
         )
         sets.append(scored)
-    card = read_description(folders["average"])["card"]
+    card = read_description(folders["tune"])["card"]
     facts = {
         "model": f"{card['weights']}, seed {card['seed']}",
         "trained on": f"{card['training_hours']:.2f} h, {card['training_utterances']} utterances",

@@ -1,14 +1,14 @@
 """The stages of a speech recipe, from the corpus to the word error rate.
 
 Each reads the folders of earlier stages and writes its own; `asr.recipe.engine` decides which run.
-Numbers are those of the design, with room left for language models (5) and tuning (8).
+Numbers are those of the design.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from asr.recipe import acoustic, corpus, evaluation
+from asr.recipe import acoustic, corpus, evaluation, language
 from asr.recipe.config import Recipe
 from asr.recipe.stage import Stage
 from data_prep import complete_options, corpus_fingerprint, fingerprint_files
@@ -66,6 +66,15 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             run=lambda output, folders: acoustic.stats(recipe, folders, output),
         ),
         Stage(
+            number=5,
+            name="lm",
+            inputs=("prepare", "check"),
+            settings=part("seed", "normalizer", "lm"),
+            run=lambda output, folders: language.estimate(recipe, folders, output, device),
+            resumable=True,
+            external=lambda: _fingerprint(recipe.lm.text if recipe.lm else ()),
+        ),
+        Stage(
             number=6,
             name="train",
             inputs=("prepare", "check", "tokens", "stats"),
@@ -86,16 +95,23 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             run=lambda output, folders: acoustic.average(recipe, folders, output, device),
         ),
         Stage(
+            number=8,
+            name="tune",
+            inputs=("prepare", "check", "lm", "average"),
+            settings={**part("normalizer"), "search": settings["decoding"]["search"]},
+            run=lambda output, folders: language.tune(recipe, folders, output, device),
+        ),
+        Stage(
             number=9,
             name="decode",
-            inputs=("prepare", "average"),
-            settings=part("test", "decoding"),
+            inputs=("prepare", "tune"),
+            settings={**part("test"), "batch": settings["decoding"]["batch"]},
             run=lambda output, folders: evaluation.decode(recipe, folders, output, device),
         ),
         Stage(
             number=10,
             name="score",
-            inputs=("prepare", "average", "decode"),
+            inputs=("prepare", "tune", "decode"),
             settings=part("name", "normalizer", "test"),
             run=lambda output, folders: evaluation.score(recipe, folders, output),
         ),

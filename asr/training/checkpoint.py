@@ -16,7 +16,7 @@ from asr.files import whole_file
 from asr.training.measurements import EpochSums
 from asr.training.moving_average import MovingAverage
 
-_CHECKPOINT = "checkpoint.pt"
+CHECKPOINT = "checkpoint.pt"
 _AVERAGE = "average.safetensors"
 
 
@@ -67,7 +67,7 @@ class Trained:
 def save_checkpoint(folder: Path, progress: Progress, trained: Trained) -> None:
     """Replace the folder's checkpoint, in one step."""
     state = {"progress": asdict(progress), **trained.state()}
-    with whole_file(folder / _CHECKPOINT) as temporary:
+    with whole_file(folder / CHECKPOINT) as temporary:
         torch.save(state, temporary)
 
 
@@ -77,7 +77,7 @@ def load_checkpoint(folder: Path, trained: Trained) -> Progress | None:
     Raises:
         ModelError: the checkpoint is damaged or belongs to another model.
     """
-    path = folder / _CHECKPOINT
+    path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:
@@ -132,7 +132,7 @@ def kept_epochs(folder: Path) -> list[int]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a kill in the middle of writing has left."""
-    for name in (_CHECKPOINT, _AVERAGE, "epoch-*.safetensors"):
+    for name in (CHECKPOINT, _AVERAGE, "epoch-*.safetensors"):
         for path in folder.glob(f".{name}.*"):
             path.unlink(missing_ok=True)
 

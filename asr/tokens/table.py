@@ -4,18 +4,9 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal, Self
-
-from asr.errors import DataError, ModelError
-from asr.settings import Settings
+from typing import Any
 
 BLANK = "<blank>"
-
-
-class TokenSettings(Settings):
-    """How text is cut into tokens."""
-
-    kind: Literal["characters"] = "characters"
 
 
 class TokenTable(ABC):
@@ -29,6 +20,15 @@ class TokenTable(ABC):
     def __len__(self) -> int:
         """Number of tokens V, the blank included."""
         return len(self.symbols)
+
+    @property
+    def space(self) -> int | None:
+        """Id of the token that stands between words; None where words are told otherwise."""
+        return self._ids.get(" ")
+
+    @abstractmethod
+    def begins_word(self, token: int) -> bool:
+        """Whether a word begins with a token, wherever it stands."""
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
@@ -51,53 +51,6 @@ class TokenTable(ABC):
         return {"kind": self.kind, "symbols": list(self.symbols[1:])}
 
     kind: str
-
-
-class Characters(TokenTable):
-    """One token a character; the space between words is a token too."""
-
-    kind = "characters"
-
-    @classmethod
-    def learn(cls, texts: Iterable[str]) -> Self:
-        """Collect the characters of the training transcripts, in code-point order."""
-        return cls(sorted({character for text in texts for character in text}))
-
-    def encode(self, text: str) -> list[int]:
-        """Text -> ids: with the tokens blank, a, b: "ab" -> [1, 2]."""
-        unknown = self.unknown(text)
-        if unknown:
-            raise DataError(
-                f"no token for {describe_characters(unknown)} in '{text}'; "
-                "normalise the text, or train with text that has them"
-            )
-        return [self._ids[character] for character in text]
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """Ids -> text, spaces at the ends removed."""
-        return " ".join("".join(self.symbols[number] for number in ids if number).split())
-
-    def unknown(self, text: str) -> Counter[str]:
-        """Characters of the text that have no token, counted."""
-        return Counter(character for character in text if character not in self._ids)
-
-
-def learn_tokens(settings: TokenSettings, texts: Iterable[str]) -> TokenTable:
-    """Make the token table of the kind the settings name from normalised training texts."""
-    return {"characters": Characters}[settings.kind].learn(texts)
-
-
-def tokens_from_json(data: Any, where: str) -> TokenTable:
-    """Rebuild a token table. Raises ModelError where the data is not one."""
-    table = data if isinstance(data, dict) else {}
-    symbols = table.get("symbols")
-    if (
-        table.get("kind") != Characters.kind
-        or not isinstance(symbols, list)
-        or not all(isinstance(symbol, str) for symbol in symbols)
-    ):
-        raise ModelError(f"{where}: not a token table of a known kind; is the file damaged?")
-    return Characters(symbols)
 
 
 def frames_needed(sequence: Sequence[object]) -> int:

@@ -1,0 +1,90 @@
+"""Alignment: when each word of a text was said, and how sure the model was of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+from torchaudio.functional import forced_align
+
+from asr.errors import DataError
+from asr.tokens import TokenTable, frames_needed
+
+
+@dataclass(frozen=True)
+class TokenSpan:
+    """Where the best path of CTC through a text stays on one token."""
+
+    token: int
+    start: int  # encoder frame
+    end: int  # encoder frame after the last one
+    log_prob: float  # of the token, in the frame where it is highest
+
+
+@dataclass(frozen=True)
+class WordSpan:
+    """Where a word was said."""
+
+    text: str
+    start: int  # encoder frame
+    end: int  # encoder frame after the last one
+    log_prob: float  # mean of those of its tokens
+
+
+def align_tokens(log_probs: Tensor, ids: Sequence[int]) -> list[TokenSpan]:
+    """Find when each token was said: the most probable path that says just these.
+
+    Spans do not overlap, and stand in the order of the tokens.
+
+    Args:
+        log_probs: (U, V), valid frames only.
+        ids: the tokens, without blanks.
+
+    Raises:
+        DataError: the tokens do not fit into the frames.
+    """
+    if not ids:
+        return []
+    if (needed := frames_needed(ids)) > len(log_probs):
+        raise DataError(
+            f"{len(ids)} tokens cannot be aligned: they need {needed} frames, and there are "
+            f"{len(log_probs)}"
+        )
+    rows = log_probs.float().cpu().contiguous()
+    path, _ = forced_align(rows[None], torch.tensor([list(ids)], dtype=torch.int32), blank=0)
+    spans, place = [], 0
+    for token, run in groupby(path[0].tolist()):
+        end = place + len(list(run))
+        if token:
+            spans.append(TokenSpan(token, place, end, float(rows[place:end, token].max())))
+        place = end
+    return spans
+
+
+def align_words(log_probs: Tensor, ids: Sequence[int], tokens: TokenTable) -> list[WordSpan]:
+    """Find when each word was said.
+
+    Args:
+        log_probs: (U, V), valid frames only.
+        ids: the tokens of the text, without blanks.
+        tokens: their table.
+
+    Raises:
+        DataError: the tokens do not fit into the frames.
+    """
+    words: list[list[TokenSpan]] = [[]]
+    for span in align_tokens(log_probs, ids):
+        if span.token == tokens.space:
+            words.append([])
+        elif tokens.begins_word(span.token):
+            words.append([span])
+        else:
+            words[-1].append(span)
+    return [_join(word, tokens) for word in words if word]
+
+
+def _join(spans: Sequence[TokenSpan], tokens: TokenTable) -> WordSpan:
+    mean = sum(span.log_prob for span in spans) / len(spans)
+    text = tokens.decode(span.token for span in spans)
+    return WordSpan(text, spans[0].start, spans[-1].end, mean)

@@ -1,0 +1,239 @@
+"""Beam search: the most probable texts, with or without a lexicon and a language model.
+
+The search itself is flashlight's (Collobert et al. 2016), which holds n-gram models in KenLM
+(Heafield 2011). What is maximised is
+
+    log p(text | sound) + lm_weight * log p(text) + word_bonus * (number of words),
+
+all logarithms natural; words are counted where there is a lexicon of them.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from flashlight.lib.text.decoder import (
+    CriterionType,
+    LexiconDecoder,
+    LexiconDecoderOptions,
+    LexiconFreeDecoder,
+    LexiconFreeDecoderOptions,
+    SmearingMode,
+    Trie,
+    ZeroLM,
+)
+from flashlight.lib.text.decoder.kenlm import KenLM
+from flashlight.lib.text.dictionary import Dictionary
+from pydantic import Field
+from torch import Tensor
+
+from asr.decoding.hypothesis import Hypothesis
+from asr.errors import ModelError, one_line
+from asr.lm.counts import UNKNOWN
+from asr.lm.text import SPECIAL
+from asr.settings import Settings
+from asr.tokens import TokenTable
+
+_LN10 = math.log(10.0)  # KenLM's logarithms are to base 10
+_NEVER = -1e9
+
+
+class BeamSettings(Settings):
+    """How widely to search, and what counts how much."""
+
+    beam: int = Field(default=50, ge=1)  # hypotheses that are kept at each frame
+    threshold: float = Field(default=20.0, gt=0)  # nats behind the best, from where they are not
+    tokens: int | None = Field(default=None, ge=1)  # best tokens of a frame that are tried; or all
+    lm_weight: float = Field(default=0.5, ge=0)
+    word_bonus: float = 0.0  # nats a word, where there is a lexicon
+    log_add: bool = True  # add up the paths of a text; otherwise its best path counts alone
+    nbest: int = Field(default=1, ge=1)
+
+
+class BeamDecoder:
+    """Searches the texts of one token table.
+
+    Scores are exact but in one case: where words of a lexicon end without a space (pieces of
+    words), flashlight leaves out the paths in which the last piece of one lasts more than a frame.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenTable,
+        settings: BeamSettings,
+        *,
+        lexicon: Mapping[str, Sequence[Sequence[int]]] | None = None,
+        language_model: Path | None = None,
+    ) -> None:
+        """Reads the language model, which takes seconds where it is large.
+
+        Args:
+            tokens: their table.
+            settings: of the search.
+            lexicon: words and the ways each is spelled in token ids; only they are found. Without
+                one, every sequence of tokens may be.
+            language_model: an ARPA file; over words where there is a lexicon, else over tokens,
+                with `|` for the space.
+
+        Raises:
+            ModelError: the language model cannot be read.
+        """
+        self._tokens, self._settings = tokens, settings
+        self._lexicon = None if lexicon is None else frozenset(lexicon)
+        # Where pieces say themselves that a word begins, a token that is never said is the space.
+        self._space = len(tokens) if tokens.space is None else tokens.space
+        names = list(lexicon) if lexicon is not None else [_lm_name(one) for one in tokens.symbols]
+        self._names = Dictionary([*names, SPECIAL[UNKNOWN]])
+        self._unknown = self._names.get_index(SPECIAL[UNKNOWN])
+        self._lm = _language_model(language_model, self._names)
+        if lexicon is None:
+            self._trie = None
+        else:
+            self._trie = self._build_trie(lexicon)
+        self._decoder = self._build(settings)
+
+    def __call__(self, log_probs: Tensor) -> list[Hypothesis]:
+        """Decode one utterance.
+
+        Args:
+            log_probs: (U, V), valid frames only.
+
+        Returns:
+            At most `nbest` hypotheses with different texts, the best first; at least one.
+        """
+        # flashlight begins as if a space had been said: a frame of blank makes it forget. Where
+        # there is a lexicon, all words end with a space, and the last one gets a frame for it.
+        width = max(log_probs.shape[1], self._space + 1)
+        rows = torch.full((len(log_probs) + 2, width), _NEVER)
+        rows[0, 0] = rows[-1, self._space] = 0.0
+        rows[1:-1, : log_probs.shape[1]] = log_probs.float().cpu()
+        ends = self._trie is not None and self._tokens.space is not None
+        frames = (rows if ends else rows[:-1]).contiguous()
+        results = self._decoder.decode(frames.data_ptr(), *frames.shape)
+        found: dict[str, Hypothesis] = {}
+        for result in results:
+            hypothesis = self._hypothesis(result, len(log_probs))
+            if hypothesis.text not in found:
+                found[hypothesis.text] = hypothesis
+            if len(found) == self._settings.nbest:
+                break
+        return list(found.values())
+
+    def with_settings(self, settings: BeamSettings) -> Self:
+        """The same lexicon and language model, which are not read again, searched otherwise."""
+        other = copy(self)
+        other._settings = settings
+        other._decoder = other._build(settings)
+        return other
+
+    @property
+    def settings(self) -> BeamSettings:
+        """Of the search."""
+        return self._settings
+
+    @property
+    def lexicon(self) -> Collection[str] | None:
+        """Words that can be found; None: all."""
+        return self._lexicon
+
+    def language_log_prob(self, text: str) -> float:
+        """Log p(text) in nats, by the language model; 0 where there is none.
+
+        Words outside the lexicon are <unk>.
+        """
+        names = text.split() if self._trie is not None else [_lm_name(one) for one in text]
+        state, total = self._lm.start(False), 0.0
+        for name in names:
+            number = self._names.get_index(name) if self._names.contains(name) else self._unknown
+            state, score = self._lm.score(state, number)
+            total += score
+        return _LN10 * float(total + self._lm.finish(state)[1])
+
+    def _build_trie(self, lexicon: Mapping[str, Sequence[Sequence[int]]]) -> Trie:
+        trie = Trie(max(len(self._tokens), self._space + 1), self._space)
+        start = self._lm.start(False)
+        end = [] if self._tokens.space is None else [self._space]
+        for word, spellings in lexicon.items():
+            number = self._names.get_index(word)
+            _, score = self._lm.score(start, number)
+            for spelling in spellings:
+                trie.insert([*spelling, *end], number, score)
+        trie.smear(SmearingMode.MAX)  # a beginning is worth as much as the best word that has it
+        return trie
+
+    def _build(self, settings: BeamSettings) -> Any:
+        width = (settings.beam, settings.tokens or len(self._tokens), settings.threshold)
+        weight = settings.lm_weight * _LN10
+        if self._trie is None:
+            options = LexiconFreeDecoderOptions(
+                *width, weight, 0.0, settings.log_add, CriterionType.CTC
+            )
+            return LexiconFreeDecoder(options, self._lm, self._space, 0, [])
+        options = LexiconDecoderOptions(
+            *width,
+            weight,
+            settings.word_bonus,
+            -math.inf,  # no word outside the lexicon
+            0.0,
+            settings.log_add,
+            CriterionType.CTC,
+        )
+        return LexiconDecoder(
+            options, self._trie, self._lm, self._space, 0, self._unknown, [], False
+        )
+
+    def _hypothesis(self, result: Any, frames: int) -> Hypothesis:
+        path = result.tokens[2 : frames + 2]  # before them a frame of flashlight's, and ours
+        ids, places, previous = [], [], 0
+        for frame, token in enumerate(path):
+            if token not in (0, previous):
+                ids.append(token)
+                places.append(frame)
+            previous = token
+        if self._trie is None:
+            text = self._tokens.decode(ids)
+        else:
+            text = " ".join(self._names.get_entry(one) for one in result.words if one >= 0)
+        return Hypothesis(text, tuple(ids), tuple(places), result.score)
+
+
+def spell(words: Sequence[str], tokens: TokenTable) -> dict[str, list[list[int]]]:
+    """A lexicon of words spelled as the tokens spell them; words they cannot spell are left out."""
+    return {word: [tokens.encode(word)] for word in words if not tokens.unknown(word)}
+
+
+def _lm_name(symbol: str) -> str:
+    return "|" if symbol == " " else symbol
+
+
+def _language_model(path: Path | None, names: Dictionary) -> Any:
+    if path is None:
+        return ZeroLM()
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; expected a language model in ARPA format")
+    try:
+        with _no_stderr():  # KenLM draws a bar there, and advises what nobody can do here
+            return KenLM(str(path), names)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{path}: not a language model ({one_line(error)})") from error
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Send to nowhere what libraries write to the process's stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,125 @@
+"""The part of a model folder that says how to decode.
+
+decoder.json   settings of the search, and the calibration of confidences
+lm.arpa.gz     the language model, where there is one
+words.txt      the lexicon, one word a line, where there is one
+
+A recurrent language model, where there is one, has files of its own (asr.rnnlm.model).
+"""
+
+import gzip
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.decoding.beam import BeamDecoder, BeamSettings, spell
+from asr.decoding.confidence import Calibration
+from asr.decoding.rescoring import RescoringSettings
+from asr.errors import ConfigError, ModelError
+from asr.files import whole_file, write_text
+from asr.tokens import TokenTable
+
+DECODER = "decoder.json"
+LANGUAGE_MODEL = "lm.arpa.gz"
+WORDS = "words.txt"
+
+
+@dataclass(frozen=True)
+class DecoderDescription:
+    """How a model's emissions are best decoded."""
+
+    settings: BeamSettings | None  # of the search; None: greedily
+    calibration: Calibration
+    # Nats by which a word outside the lexicon must be more probable; None: there are none.
+    spelling_penalty: float | None = None
+    rescoring: RescoringSettings | None = None  # with the recurrent language model
+
+
+def place_language_model(
+    folder: Path, language_model: Path | None, words: Sequence[str] | None
+) -> None:
+    """Put a language model and a lexicon into a folder, in the place of those that it has.
+
+    Args:
+        folder: of a model.
+        language_model: an ARPA file, packed by gzip or not; None: there is none.
+        words: the lexicon; None: there is none.
+    """
+    if language_model is None:
+        (folder / LANGUAGE_MODEL).unlink(missing_ok=True)
+    else:
+        with whole_file(folder / LANGUAGE_MODEL) as temporary:
+            if language_model.suffix == ".gz":
+                shutil.copyfile(language_model, temporary)
+            else:
+                with language_model.open("rb") as plain, gzip.open(temporary, "wb", 3) as packed:
+                    shutil.copyfileobj(plain, packed)
+    if words is None:
+        (folder / WORDS).unlink(missing_ok=True)
+    else:
+        write_text(folder / WORDS, "".join(f"{word}\n" for word in words))
+
+
+def save_decoder(folder: Path, description: DecoderDescription) -> None:
+    """Write how to decode into a model folder."""
+    content = {
+        "settings": description.settings and description.settings.model_dump(mode="json"),
+        "calibration": description.calibration.model_dump(mode="json"),
+        "spelling_penalty": description.spelling_penalty,
+        "rescoring": description.rescoring and description.rescoring.model_dump(mode="json"),
+    }
+    write_text(folder / DECODER, json.dumps(content, indent=1) + "\n")
+
+
+def has_search(folder: Path) -> bool:
+    """Whether a folder has a lexicon or a language model to search with."""
+    return (folder / LANGUAGE_MODEL).exists() or (folder / WORDS).exists()
+
+
+def read_decoder(folder: Path) -> DecoderDescription | None:
+    """How to decode with the model of a folder; None where it does not say.
+
+    Raises:
+        ModelError: the description is damaged.
+    """
+    path = folder / DECODER
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        search = content["settings"]
+        return DecoderDescription(
+            None if search is None else BeamSettings.parse(search, f"{path}: settings"),
+            Calibration.parse(content["calibration"], f"{path}: calibration"),
+            content["spelling_penalty"],
+            None
+            if content["rescoring"] is None
+            else RescoringSettings.parse(content["rescoring"], f"{path}: rescoring"),
+        )
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
+
+
+def load_decoder(folder: Path, tokens: TokenTable, settings: BeamSettings) -> BeamDecoder:
+    """Read the language model and the lexicon of a model folder, as far as it has them.
+
+    Raises:
+        ModelError: one of them is damaged.
+    """
+    language_model, words = folder / LANGUAGE_MODEL, folder / WORDS
+    return BeamDecoder(
+        tokens,
+        settings,
+        lexicon=spell(read_words(words), tokens) if words.exists() else None,
+        language_model=language_model if language_model.exists() else None,
+    )
+
+
+def read_words(path: Path) -> list[str]:
+    """Read a list of words, one a line. Raises ModelError where the file cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None

@@ -1,0 +1,71 @@
+"""N-best lists of a search, ranked again with a second language model."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pydantic import Field
+from torch import Tensor
+
+from asr.decoding.beam import BeamDecoder
+from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.likelihood import text_log_probs
+from asr.settings import Settings
+from asr.tokens import TokenTable
+
+
+class RescoringSettings(Settings):
+    """How much each model counts when n-best lists are ranked again."""
+
+    nbest: int = Field(default=100, ge=1)
+    lm_weight: float = 0.0  # of the n-gram model
+    rnn_weight: float = 0.0
+    word_bonus: float = 0.0  # nats a word
+
+
+class Rescorer:
+    """A search with n-grams, and second thoughts about the order of what it has found."""
+
+    def __init__(
+        self,
+        decoder: BeamDecoder,
+        language_model: Callable[[Sequence[str]], Sequence[float]],
+        tokens: TokenTable,
+        settings: RescoringSettings,
+    ) -> None:
+        """What to rank, and by what.
+
+        Args:
+            decoder: gives the n-best lists.
+            language_model: texts -> their log-probabilities, in nats.
+            tokens: the table that the texts are spelled with.
+            settings: the weights.
+        """
+        width = decoder.settings.model_copy(update={"nbest": settings.nbest})
+        self._decoder, self._language_model = decoder.with_settings(width), language_model
+        self._tokens, self._settings = tokens, settings
+
+    def __call__(self, log_probs: Tensor) -> list[Hypothesis]:
+        """Decode one utterance.
+
+        Args:
+            log_probs: (U, V), valid frames only.
+
+        Returns:
+            The hypotheses of the search by their new scores, the best first.
+        """
+        found = self._decoder(log_probs)
+        texts = [one.text for one in found]
+        scores = [
+            acoustic
+            + self._settings.lm_weight * self._decoder.language_log_prob(text)
+            + self._settings.rnn_weight * neural
+            + self._settings.word_bonus * len(text.split())
+            for text, acoustic, neural in zip(
+                texts,
+                text_log_probs(log_probs, texts, self._tokens),
+                self._language_model(texts),
+                strict=True,
+            )
+        ]
+        ranked: Sequence[int] = sorted(range(len(found)), key=lambda one: -scores[one])
+        return [replace(found[one], score=scores[one]) for one in ranked]

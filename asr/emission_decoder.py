@@ -1,0 +1,144 @@
+"""From a model's emissions to words: the search, second thoughts, times, confidences."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor
+
+from asr.bundle import ModelText, model_folder, read_text_side
+from asr.decoding.alignment import align_words
+from asr.decoding.beam import BeamSettings
+from asr.decoding.confidence import Calibration
+from asr.decoding.folder import load_decoder, read_decoder
+from asr.decoding.greedy import greedy_decode
+from asr.decoding.hypothesis import Hypothesis, Word
+from asr.decoding.rescoring import Rescorer
+from asr.decoding.revision import Hotwords, Reviser
+from asr.errors import ConfigError
+from asr.rnnlm.model import load_rnn
+from asr.tokens import describe_characters
+
+Search = Callable[[Tensor], Sequence[Hypothesis]]
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """What a user wants otherwise than the model folder says."""
+
+    greedy: bool = False  # whether to leave lexicon, language model and search alone
+    search: Mapping[str, Any] = field(default_factory=dict)  # settings of the search
+    hotwords: Hotwords | None = None  # hoped for; what the normaliser makes of them
+
+
+class EmissionDecoder:
+    """Decodes what one model emits."""
+
+    def __init__(
+        self,
+        model: ModelText,
+        search: Search | None = None,
+        *,
+        reviser: Reviser | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """Decodes greedily, unless told otherwise.
+
+        Args:
+            model: its tokens, and how long its frames last.
+            search: makes hypotheses of log-probabilities (U, V), the best first.
+            reviser: has second thoughts about them.
+            calibration: of the confidences of words.
+        """
+        self._model, self._search, self._reviser = model, search, reviser
+        self._calibration = calibration or Calibration()
+
+    @classmethod
+    def load(cls, folder: Path, options: DecodingOptions | None = None) -> Self:
+        """Make the decoder that is in a model folder.
+
+        Raises:
+            ModelError: it cannot be used.
+            ConfigError: there is no such setting, or a hotword has characters without a token.
+        """
+        options, place, model = (
+            options or DecodingOptions(),
+            model_folder(folder),
+            read_text_side(folder),
+        )
+        described = read_decoder(place)
+        tuned = described.settings if described else None
+        search: Search | None = None
+        lexicon = None
+        if searches(folder, options):
+            known = tuned.model_dump() if tuned else {}
+            settings = BeamSettings.parse(known | dict(options.search), "search")
+            beam = load_decoder(place, model.tokens, settings)
+            search, lexicon = beam, beam.lexicon
+            if described is not None and described.rescoring is not None:
+                ranked = load_rnn(place).log_probs
+                search = Rescorer(beam, ranked, model.tokens, described.rescoring)
+        penalty = described.spelling_penalty if described and lexicon is not None else None
+        reviser = None
+        if options.hotwords is not None or penalty is not None:
+            reviser = Reviser(
+                model.tokens,
+                lexicon=lexicon,
+                spelling_penalty=penalty,
+                hotwords=_spellable(options.hotwords, model),
+            )
+        calibration = described.calibration if described else None
+        return cls(model, search, reviser=reviser, calibration=calibration)
+
+    def __call__(self, log_probs: Tensor) -> Hypothesis:
+        """Decode one utterance.
+
+        Args:
+            log_probs: (U, V), valid frames only.
+        """
+        if self._search is None:
+            best = greedy_decode(log_probs, self._model.tokens)
+        else:
+            best = self._search(log_probs)[0]
+        if self._reviser is not None:
+            best = self._reviser(best, log_probs)
+        return replace(best, words=self._words(best.text, log_probs))
+
+    def _words(self, text: str, log_probs: Tensor) -> tuple[Word, ...]:
+        tokens, seconds = self._model.tokens, self._model.frame_seconds
+        return tuple(
+            Word(
+                text=span.text,
+                start=span.start * seconds,
+                end=span.end * seconds,
+                confidence=self._calibration(span.log_prob),
+            )
+            for span in align_words(log_probs, tokens.encode(text), tokens)
+        )
+
+
+def searches(folder: Path, options: DecodingOptions | None = None) -> bool:
+    """Whether decoding with a model folder is more than the best token of each frame."""
+    options, described = options or DecodingOptions(), read_decoder(model_folder(folder))
+    tuned = described is not None and described.settings is not None
+    return not options.greedy and (tuned or bool(options.search))
+
+
+def _spellable(hotwords: Hotwords | None, model: ModelText) -> Hotwords | None:
+    if hotwords is None:
+        return None
+    texts = tuple(model.normalizer(text) for text in hotwords.texts)
+    for text, given in zip(texts, hotwords.texts, strict=True):
+        unknown = model.tokens.unknown(text)
+        if unknown:
+            raise ConfigError(
+                f"hotword '{given}': the model has no token for {describe_characters(unknown)}; "
+                "leave it out, or train with text that has them"
+            )
+        if not text:
+            raise ConfigError(
+                f"hotword '{given}': nothing is left of it after the normaliser "
+                f"'{model.normalizer.name}'"
+            )
+    return Hotwords(texts, hotwords.bonus)

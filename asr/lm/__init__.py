@@ -1,0 +1,1 @@
+"""Language models: how probable a sequence of words is, learned from text."""

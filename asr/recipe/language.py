@@ -1,0 +1,135 @@
+"""Stages 5 and 8: the language models, and the weights that decode best with them."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from asr.bundle import load_bundle
+from asr.decoding.folder import LANGUAGE_MODEL, WORDS, load_decoder
+from asr.errors import ConfigError
+from asr.files import write_text
+from asr.lm.arpa import write_arpa
+from asr.lm.counts import Numbers
+from asr.lm.perplexity import measure_perplexity
+from asr.lm.settings import Unit
+from asr.lm.text import SPECIAL, close_vocabulary, number_words, read_lines
+from asr.lm.training import byte_bar, count_bar, text_rule, train_ngrams
+from asr.recipe.config import Recipe, RecurrentSettings
+from asr.recipe.corpus import read_usable
+from asr.rnnlm.model import RecurrentLM, save_rnn
+from asr.rnnlm.training import train_rnn
+from asr.text import Normalizer
+from asr.training.checkpoint import CHECKPOINT
+from asr.training.distributed import choose_device
+from asr.tuning.report import compute_development_set, write_tuned
+
+_TRANSCRIPTS = "transcripts.txt"
+_NOTHING = "The recipe has no section `lm`: there is no language model.\n"
+
+
+def estimate(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
+    """Stage 5: the language models and the lexicon, where the recipe asks for one.
+
+    Raises:
+        ConfigError: there is nothing to estimate it from.
+        DataError: a text cannot be used.
+    """
+    if recipe.lm is None:
+        write_text(output / "README.txt", _NOTHING)
+        return
+    paths = [Path(path) for path in recipe.lm.text]
+    if recipe.lm.transcripts:
+        normalizer = Normalizer(recipe.normalizer)
+        texts = [normalizer(one.text or "") for one in read_usable(folders, "train")]
+        write_text(output / _TRANSCRIPTS, "".join(f"{text}\n" for text in texts))
+        paths.insert(0, output / _TRANSCRIPTS)
+    if not paths:
+        raise ConfigError("lm: neither transcripts nor text to learn a language model from")
+    trained = train_ngrams(paths, recipe.lm, normalizer=recipe.normalizer)
+    model = trained.model
+    with count_bar("writing", len(model)) as progress:
+        write_arpa(output / LANGUAGE_MODEL, model, progress)
+    if recipe.lm.unit == "words":
+        write_text(output / WORDS, "".join(f"{word}\n" for word in model.words[len(SPECIAL) :]))
+    counts = ", ".join(f"{len(one):,} {n}-grams" for n, one in enumerate(model.ngrams, start=1))
+    _say(f"{trained.words:,} {recipe.lm.unit} of text; {counts}")
+    read = _reader(recipe, recipe.lm.unit)
+    lines = "".join(f"{one.text or ''}\n" for one in read_usable(folders, "dev"))
+    dev = measure_perplexity(model, read([lines], model.words))
+    _say(f"dev: perplexity {dev.all:.1f}, {dev.unknown_rate:.2%} of the words unknown to it")
+    if recipe.lm.rnn is not None:
+        _estimate_recurrent(recipe, recipe.lm.rnn, paths, lines, model.words, output, device)
+
+
+def _estimate_recurrent(
+    recipe: Recipe,
+    settings: RecurrentSettings,
+    paths: Sequence[Path],
+    dev: str,
+    words: list[str],
+    output: Path,
+    device: str,
+) -> None:
+    """Train the recurrent language model, or go on where it was stopped."""
+    read = _reader(recipe, "words")
+    with byte_bar("reading text", paths) as progress:
+        text = read(read_lines(paths, progress), words)
+    torch.manual_seed(recipe.seed)
+    # The softmax wants its words by falling frequency.
+    counts = np.bincount(text, minlength=len(words))
+    order = [
+        *range(len(SPECIAL)),
+        *(np.argsort(-counts[len(SPECIAL) :], kind="stable") + len(SPECIAL)),
+    ]
+    number = np.empty(len(words), dtype=np.int32)
+    number[order] = np.arange(len(words), dtype=np.int32)
+    rnn = RecurrentLM(settings.model, [words[one] for one in order])
+    perplexity = train_rnn(
+        rnn,
+        number[text],
+        number[read([dev], words)],
+        settings.training,
+        folder=output,
+        seed=recipe.seed,
+        device=choose_device(device),
+    )
+    save_rnn(output, rnn.cpu())
+    (output / CHECKPOINT).unlink(missing_ok=True)
+    _say(f"dev: perplexity {perplexity:.1f} by the recurrent language model")
+
+
+def _reader(recipe: Recipe, unit: Unit) -> Callable[[Iterable[str], list[str]], Numbers]:
+    """Lines of text -> numbers (N,) of the given words."""
+    rule = text_rule(recipe.normalizer, unit)
+
+    def read(lines: Iterable[str], words: list[str]) -> Numbers:
+        return close_vocabulary(*number_words(map(rule, lines)), words)[0]
+
+    return read
+
+
+def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
+    """Stage 8: the model folder, with the decoder that makes the fewest errors on dev.
+
+    The emissions of dev are computed once. Whatever decodes them, the confidences of its words are
+    calibrated.
+
+    Raises:
+        DataError: a recording cannot be used.
+    """
+    for path in folders["average"].glob("model.*"):
+        shutil.copyfile(path, output / path.name)
+    bundle = load_bundle(folders["average"], choose_device(device))
+    dev = compute_development_set(bundle, read_usable(folders, "dev"), recipe.decoding.batch)
+    decoder = None
+    if recipe.lm is not None:
+        decoder = load_decoder(folders["lm"], bundle.tokens, recipe.decoding.search)
+    write_tuned(dev, decoder, recipe.decoding.search, source=folders["lm"], output=output)
+
+
+def _say(words: str) -> None:
+    print(f"    {words}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""A recurrent language model, which ranks again what a search with n-grams has found."""

@@ -1,0 +1,118 @@
+"""The recurrent language model (Mikolov et al. 2010), with LSTM cells and an adaptive softmax."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from asr.errors import ConfigError, ModelError, one_line
+from asr.files import whole_file, write_text
+from asr.lm.counts import BEGIN, END, UNKNOWN
+from asr.settings import Settings
+
+_JSON = "rnnlm.json"
+_WEIGHTS = "rnnlm.safetensors"
+
+
+class RnnSettings(Settings):
+    """The shape of the language model."""
+
+    embedding: int = Field(default=256, ge=1)
+    hidden: int = Field(default=512, ge=1)
+    layers: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    frequent: int = Field(default=2000, ge=1)  # words that the softmax always computes
+
+
+class RecurrentLM(nn.Module):
+    """Predicts each word of a sentence from all words before it."""
+
+    def __init__(self, settings: RnnSettings, words: Sequence[str]) -> None:
+        """`words` by number, <unk>, <s> and </s> first, then by falling frequency."""
+        super().__init__()
+        self.settings, self.words = settings, list(words)
+        self._numbers = {word: number for number, word in enumerate(self.words)}
+        count, width = len(self.words), settings.embedding
+        self.embedding = nn.Embedding(count, width)
+        self.lstm = nn.LSTM(width, settings.hidden, settings.layers, batch_first=True)
+        self.down = nn.Linear(settings.hidden, width)
+        self.dropout = nn.Dropout(settings.dropout)
+        # Rare words share a narrower layer: most of the work is saved (Grave et al. 2017).
+        cutoffs = [cut for cut in (settings.frequent, 5 * settings.frequent) if cut < count - 1]
+        self.softmax = nn.AdaptiveLogSoftmaxWithLoss(width, count, cutoffs or [count - 1])
+
+    def forward(self, sentences: Tensor, lengths: Tensor) -> Tensor:
+        """Negative log-probability of sentences.
+
+        Args:
+            sentences: (B, T) word numbers from BEGIN to END, padded with anything.
+            lengths: (B,) words, BEGIN and END included.
+
+        Returns:
+            (B,) nats; BEGIN is given, END is predicted.
+        """
+        inputs, targets = sentences[:, :-1], sentences[:, 1:]
+        hidden, _ = self.lstm(self.dropout(self.embedding(inputs)))
+        place = torch.arange(targets.shape[1], device=sentences.device)
+        valid = place < (lengths - 1).unsqueeze(1)
+        states = self.dropout(self.down(hidden[valid]))
+        log_probs = self.softmax(states, targets[valid]).output.float()  # many are added up
+        owner = valid.nonzero()[:, 0]
+        return -torch.zeros(len(sentences), device=sentences.device).index_add(0, owner, log_probs)
+
+    def number(self, text: str) -> list[int]:
+        """Word numbers of a sentence, from BEGIN to END."""
+        return [BEGIN, *(self._numbers.get(word, UNKNOWN) for word in text.split()), END]
+
+    @torch.inference_mode()
+    def log_probs(self, texts: Sequence[str]) -> list[float]:
+        """Log-probability of each text, in nats."""
+        if not texts:
+            return []
+        self.eval()
+        there = next(self.parameters()).device
+        rows = [torch.tensor(self.number(text)) for text in texts]
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(there)
+        found: list[float] = (-self(padded, torch.tensor([*map(len, rows)], device=there))).tolist()
+        return found
+
+
+def save_rnn(folder: Path, model: RecurrentLM) -> None:
+    """Write a model into a folder."""
+    with whole_file(folder / _WEIGHTS) as temporary:
+        save_file({name: one.contiguous() for name, one in model.state_dict().items()}, temporary)
+    content = {"settings": model.settings.model_dump(mode="json"), "words": model.words}
+    write_text(folder / _JSON, json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def has_rnn(folder: Path) -> bool:
+    """Whether a folder has a model."""
+    return (folder / _JSON).exists()
+
+
+def load_rnn(folder: Path) -> RecurrentLM:
+    """Read the model of a folder. Raises ModelError where there is none, or a damaged one."""
+    path = folder / _JSON
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        settings = RnnSettings.parse(content["settings"], f"{path}: settings")
+        model = RecurrentLM(settings, content["words"])
+        model.load_state_dict(load_file(folder / _WEIGHTS))
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        ConfigError,
+        SafetensorError,
+    ) as error:
+        raise ModelError(
+            f"{folder}: no recurrent language model ({one_line(error)}); train it again"
+        ) from None
+    return model.eval()

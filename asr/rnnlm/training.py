@@ -1,0 +1,196 @@
+"""Training of the recurrent language model; it goes on where it was stopped."""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from asr.batching import BatchSettings, plan_batches
+from asr.errors import DataError, Stopped
+from asr.lm.counts import BEGIN, Numbers
+from asr.rnnlm.model import RecurrentLM
+from asr.settings import Settings
+from asr.training.checkpoint import Progress as Course
+from asr.training.checkpoint import Trained, load_checkpoint, save_checkpoint
+from asr.training.optimizer import OptimizerSettings, build_optimizer
+from asr.training.precision import Precision, uses_bfloat16
+from asr.training.schedule import ScheduleSettings, rate_share
+from asr.training.signals import stop_requests
+
+
+class RnnTrainingSettings(Settings):
+    """How long and how fast the language model learns."""
+
+    epochs: int = Field(default=1, ge=1)
+    batch: BatchSettings = BatchSettings(max_frames=4000, max_utterances=256)  # frames are words
+    optimizer: OptimizerSettings = OptimizerSettings(learning_rate=2e-3, clip_norm=1.0)
+    schedule: ScheduleSettings = ScheduleSettings(warmup_share=0.05)
+    precision: Precision = "auto"
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+
+
+class _Text:
+    """The sentences of a text as batches."""
+
+    def __init__(self, text: Numbers, batch: BatchSettings) -> None:
+        self._text, self._batch = torch.from_numpy(text.astype(np.int64)), batch
+        self._starts = np.flatnonzero(text == BEGIN)
+        self._lengths = np.diff(self._starts, append=len(text))
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def plan(self, seed: int, epoch: int) -> list[list[int]]:
+        """Sentence numbers of each batch, a function of (seed, epoch)."""
+        return plan_batches(self._lengths.tolist(), self._batch, seed=seed, epoch=epoch)
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Padded sentences (B, T) and their lengths (B,)."""
+        rows = [self._text[self._starts[i] : self._starts[i] + self._lengths[i]] for i in indices]
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        return padded, torch.from_numpy(self._lengths[list(indices)])
+
+
+def train_rnn(
+    model: RecurrentLM,
+    text: Numbers,
+    dev: Numbers,
+    settings: RnnTrainingSettings,
+    *,
+    folder: Path,
+    seed: int,
+    device: torch.device,
+) -> float:
+    """Train a language model, or go on where a checkpoint in `folder` says.
+
+    Args:
+        model: to be trained in place.
+        text: (N,) numbers of its words, each sentence from BEGIN to END.
+        dev: (N,) the same, of a development set.
+        settings: of the training.
+        folder: for the checkpoint.
+        seed: of the order of sentences and of dropout.
+        device: to train on.
+
+    Returns:
+        The perplexity of dev, sentence ends and unknown words included.
+
+    Raises:
+        DataError: there is no sentence to learn from, or to measure on.
+        Stopped: it was asked to stop; the checkpoint is written.
+    """
+    sentences, measured = _Text(text, settings.batch), _Text(dev, settings.batch)
+    if not len(sentences) or not len(measured):
+        raise DataError("no sentences for the recurrent language model to learn from or measure on")
+    model.to(device)
+    training = _Training(model, sentences, settings, folder=folder, seed=seed)
+    with stop_requests() as stop, training.bar:
+        while training.course.epoch < settings.epochs:
+            training.epoch(stop)
+            training.say(f"dev perplexity {_perplexity(model, measured):.1f}")
+    return _perplexity(model, measured)
+
+
+class _Training:
+    def __init__(
+        self,
+        model: RecurrentLM,
+        sentences: _Text,
+        settings: RnnTrainingSettings,
+        *,
+        folder: Path,
+        seed: int,
+    ) -> None:
+        self._sentences, self._settings = sentences, settings
+        self._folder, self._seed = folder, seed
+        self._model = model
+        self._trained = Trained(model, build_optimizer(model, settings.optimizer), None)
+        self.course = load_checkpoint(folder, self._trained) or Course()
+        self._device = next(model.parameters()).device
+        self._half = uses_bfloat16(settings.precision, self._device)
+        self._saved = time.monotonic()
+        console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self.bar.add_task("language model", total=float(settings.epochs))
+
+    def epoch(self, stop: Callable[[], bool]) -> None:
+        """All steps that are left of an epoch. Raises Stopped when asked to, between two steps."""
+        course = self.course
+        plan = self._sentences.plan(self._seed, course.epoch)
+        while course.batches_in_epoch < len(plan):
+            done = course.epoch + course.batches_in_epoch / len(plan)
+            self.bar.update(self._task, completed=done, description=f"nats {course.loss:.3f}")
+            self._step(plan[course.batches_in_epoch], done / self._settings.epochs)
+            course.step, course.batches_in_epoch = course.step + 1, course.batches_in_epoch + 1
+            stopping = stop()
+            if stopping or time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes:
+                self._save()
+            if stopping:
+                print(
+                    "stopped; the checkpoint is written: run the same command to go on",
+                    file=sys.stderr,
+                )
+                raise Stopped
+        course.epoch, course.batches_in_epoch = course.epoch + 1, 0
+        self._loss = course.loss
+        course.loss_sum, course.token_sum = 0.0, 0
+        self._save()
+
+    def say(self, words: str) -> None:
+        """A line after an epoch."""
+        print(
+            f"epoch {self.course.epoch}/{self._settings.epochs}  {self._loss:.3f} nats a word  "
+            f"{words}",
+            file=sys.stderr,
+        )
+
+    def _step(self, indices: Sequence[int], done: float) -> None:
+        optimizer = self._trained.optimizer
+        sentences, lengths = self._sentences.batch(indices)
+        self._model.train()
+        # Dropout is seeded anew for each step, so that a resumed training draws the same.
+        torch.manual_seed(hash((self._seed, self.course.step)) & 0x7FFFFFFFFFFFFFFF)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            nats = self._model(sentences.to(self._device), lengths.to(self._device)).sum()
+        words = int((lengths - 1).sum())
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(nats / words)
+        nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.optimizer.clip_norm)
+        for group in optimizer.param_groups:
+            share = rate_share(self._settings.schedule, done)
+            group["lr"] = self._settings.optimizer.learning_rate * share
+        optimizer.step()
+        self.course.loss_sum += float(nats.detach())
+        self.course.token_sum += words
+
+    def _save(self) -> None:
+        save_checkpoint(self._folder, self.course, self._trained)
+        self._saved = time.monotonic()
+
+
+@torch.inference_mode()
+def _perplexity(model: RecurrentLM, sentences: _Text) -> float:
+    """Perplexity of all words, sentence ends and unknown ones included."""
+    model.eval()
+    there = next(model.parameters()).device
+    nats, words = 0.0, 0
+    for indices in sentences.plan(0, 0):
+        rows, lengths = sentences.batch(indices)
+        nats += float(model(rows.to(there), lengths.to(there)).sum())
+        words += int((lengths - 1).sum())
+    return math.exp(nats / words)

@@ -1,0 +1,18 @@
+"""Tokens: what the model emits. Id 0 is the CTC blank; the table is the same for every kind."""
+
+from asr.tokens.characters import Characters
+from asr.tokens.kinds import TokenSettings, learn_tokens, tokens_from_json
+from asr.tokens.pieces import Pieces
+from asr.tokens.table import BLANK, TokenTable, describe_characters, frames_needed
+
+__all__ = [
+    "BLANK",
+    "Characters",
+    "Pieces",
+    "TokenSettings",
+    "TokenTable",
+    "describe_characters",
+    "frames_needed",
+    "learn_tokens",
+    "tokens_from_json",
+]

@@ -1,0 +1,1 @@
+"""Tuning of decoding: what a development set says is best."""

@@ -1,0 +1,149 @@
+"""The decoder of a model, tuned on a development set."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from asr.decoding.alignment import align_words
+from asr.decoding.beam import BeamDecoder, BeamSettings
+from asr.decoding.confidence import (
+    Calibration,
+    Judged,
+    expected_calibration_error,
+    fit_calibration,
+)
+from asr.decoding.folder import DecoderDescription
+from asr.decoding.greedy import greedy_decode
+from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.pool import DecodingPool
+from asr.decoding.rescoring import Rescorer
+from asr.decoding.revision import Reviser
+from asr.rnnlm.model import RecurrentLM
+from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
+from asr.scoring.error_rate import align_words as align_texts
+from asr.tokens import TokenTable
+from asr.tuning.rescoring import tune_rescoring, with_neural
+from asr.tuning.weights import Tuned, tune_weights
+
+_RESCORED = 100  # hypotheses of an utterance
+_PENALTIES = (16.0, 12.0, 9.0, 6.0, 4.0, 2.0)  # nats; the highest of equally good ones is kept
+
+
+@dataclass(frozen=True)
+class DevelopmentSet:
+    """Emissions of a model, computed once, and what was said."""
+
+    log_probs: Sequence[Tensor]  # (U, V) of each utterance
+    references: Sequence[str]  # normalised
+    tokens: TokenTable
+
+    def count(self, hypotheses: Sequence[Hypothesis]) -> ErrorCounts:
+        """Word errors of hypotheses, one of each utterance."""
+        pairs = zip(self.references, hypotheses, strict=True)
+        return sum_counts(word_errors(reference, one.text) for reference, one in pairs)
+
+
+@dataclass(frozen=True)
+class TunedDecoder:
+    """How a model is best decoded, and what each step of it brings."""
+
+    description: DecoderDescription
+    rates: Mapping[str, ErrorCounts]  # of dev, step by step
+    calibration_errors: tuple[float, float]  # before and after
+    weights: Tuned | None  # where there is a search
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as plain data."""
+        found: dict[str, Any] = {
+            "word_error_rates": {name: counts.rate for name, counts in self.rates.items()},
+            "calibration_error": dict(
+                zip(("before", "after"), self.calibration_errors, strict=True)
+            ),
+        }
+        if self.weights:
+            grid = self.weights.grid
+            found |= {
+                "lm_weights": grid.lm_weights.tolist(),
+                "word_bonuses": grid.word_bonuses.tolist(),
+                "errors": grid.errors.tolist(),
+                "words": grid.words,
+                "searches": self.weights.rounds,
+                "oracle_word_error_rate": self.weights.oracle.rate,
+            }
+        return found
+
+
+def tune_decoder(
+    dev: DevelopmentSet,
+    *,
+    decoder: BeamDecoder | None,
+    settings: BeamSettings,
+    rnn: RecurrentLM | None = None,
+    pool: DecodingPool[Sequence[Hypothesis]] | None = None,
+) -> TunedDecoder:
+    """Find the weights of a search, whether words outside its lexicon help, and confidences.
+
+    Args:
+        dev: what it is tuned on.
+        decoder: with a lexicon or a language model; None decodes greedily.
+        settings: of the search; tuning begins with its weights.
+        rnn: a language model that ranks what the search finds.
+        pool: of processes with the same decoder.
+
+    Raises:
+        DataError: nothing is recognised in the whole set.
+    """
+    best = [greedy_decode(rows, dev.tokens) for rows in dev.log_probs]
+    rates = {"greedy": dev.count(best)}
+    weights, penalty, rescoring = None, None, None
+    if decoder is not None:
+        weights = tune_weights(decoder, settings, dev.log_probs, dev.references, dev.tokens, pool)
+        rates |= {"language model": weights.before, "tuned": weights.after}
+        search = decoder.with_settings(weights.settings)
+        best = [search(rows)[0] for rows in dev.log_probs]
+        if rnn is not None:
+            lists = with_neural(weights.lists, rnn)
+            rescoring, _ = tune_rescoring(lists, nbest=_RESCORED)
+            rescorer = Rescorer(search, rnn.log_probs, dev.tokens, rescoring)
+            best = [rescorer(rows)[0] for rows in dev.log_probs]
+            rates["rescored"] = dev.count(best)
+        if decoder.lexicon is not None:
+            penalty, best = _tune_penalty(dev, best, decoder.lexicon)
+            rates["words outside the lexicon"] = dev.count(best)
+    judged = _judge(dev, best)
+    calibration = fit_calibration(judged)
+    before, after = (
+        expected_calibration_error(judged, one) for one in (Calibration(), calibration)
+    )
+    chosen = weights.settings if weights else None
+    description = DecoderDescription(chosen, calibration, penalty, rescoring)
+    return TunedDecoder(description, rates, (before, after), weights)
+
+
+def _tune_penalty(
+    dev: DevelopmentSet, hypotheses: list[Hypothesis], lexicon: Collection[str]
+) -> tuple[float | None, list[Hypothesis]]:
+    """The spelling penalty with the fewest errors, None if none is better; and what it makes."""
+    chosen, best = None, hypotheses
+    for penalty in _PENALTIES:
+        reviser = Reviser(dev.tokens, lexicon=lexicon, spelling_penalty=penalty)
+        pairs = zip(hypotheses, dev.log_probs, strict=True)
+        revised = [reviser(one, rows) for one, rows in pairs]
+        if dev.count(revised).errors < dev.count(best).errors:
+            chosen, best = penalty, revised
+    return chosen, best
+
+
+def _judge(dev: DevelopmentSet, hypotheses: Sequence[Hypothesis]) -> list[Judged]:
+    """Of every word that was recognised: how sure the model was, and whether it was right."""
+    judged = []
+    for one, rows, reference in zip(hypotheses, dev.log_probs, dev.references, strict=True):
+        words = align_words(rows, dev.tokens.encode(one.text), dev.tokens)
+        edits = [edit for edit in align_texts(reference, one.text).edits if edit.kind != "delete"]
+        judged += [
+            Judged(word.log_prob, edit.kind == "equal")
+            for word, edit in zip(words, edits, strict=True)
+        ]
+    return judged

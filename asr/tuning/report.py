@@ -1,0 +1,124 @@
+"""Tuning done and written down: into the model folder, and for the eye."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from asr.batching import BatchSettings
+from asr.bundle import Bundle
+from asr.decoding.beam import BeamDecoder, BeamSettings
+from asr.decoding.folder import (
+    LANGUAGE_MODEL,
+    WORDS,
+    load_decoder,
+    place_language_model,
+    read_words,
+    save_decoder,
+)
+from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.pool import DecodingPool
+from asr.errors import AsrError
+from asr.files import write_text
+from asr.manifest import Utterance
+from asr.recognizer import MANY, Recognizer
+from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
+from asr.training.distributed import usable_cores
+from asr.tuning.model import DevelopmentSet, TunedDecoder, tune_decoder
+from asr.tuning.picture import draw_grid
+
+
+def compute_development_set(
+    bundle: Bundle, utterances: Sequence[Utterance], batch: BatchSettings
+) -> DevelopmentSet:
+    """Run a model over the utterances to tune on.
+
+    Raises:
+        AsrError: what the first of them fails with.
+    """
+    found: dict[str, Tensor] = {}
+    for utterance, answer in Recognizer(bundle).log_probs_all(utterances, batch):
+        if isinstance(answer, AsrError):
+            raise answer
+        found[utterance.id] = answer
+    references = [bundle.normalizer(one.text or "") for one in utterances]
+    return DevelopmentSet([found[one.id] for one in utterances], references, bundle.tokens)
+
+
+def write_tuned(
+    dev: DevelopmentSet,
+    decoder: BeamDecoder | None,
+    settings: BeamSettings,
+    *,
+    source: Path,
+    output: Path,
+) -> TunedDecoder:
+    """Tune, say what it brings, and complete a model folder.
+
+    Args:
+        dev: what it is tuned on.
+        decoder: None decodes greedily.
+        settings: of the search.
+        source: the folder with the language models and the lexicon.
+        output: the model folder; the figures and the picture go there, too.
+    """
+    rnn = load_rnn(source) if has_rnn(source) else None
+    with _pool(dev, decoder, settings, source) as pool:
+        tuned = tune_decoder(dev, decoder=decoder, settings=settings, rnn=rnn, pool=pool)
+    _say_spelling(source, decoder)
+    for name, counts in tuned.rates.items():
+        _say(f"dev, {name}: WER {counts.rate:.2%}")
+    if tuned.weights:
+        chosen = tuned.weights.settings
+        _say(
+            f"weight of the language model {chosen.lm_weight:g}, bonus {chosen.word_bonus:g} a word"
+        )
+        draw_grid(output / "tune.png", tuned.weights.grid, "N-best lists of dev, ranked anew")
+    before, after = tuned.calibration_errors
+    _say(f"confidences: expected calibration error {before:.3f}, calibrated {after:.3f}")
+    write_text(output / "tune.json", json.dumps(tuned.to_json(), indent=1) + "\n")
+    if source != output:
+        language_model, words = source / LANGUAGE_MODEL, source / WORDS
+        if rnn is not None:
+            save_rnn(output, rnn)
+        place_language_model(
+            output,
+            language_model if language_model.exists() else None,
+            read_words(words) if words.exists() else None,
+        )
+    save_decoder(output, tuned.description)
+    return tuned
+
+
+@contextmanager
+def _pool(
+    dev: DevelopmentSet, decoder: BeamDecoder | None, settings: BeamSettings, source: Path
+) -> Iterator[DecodingPool[Sequence[Hypothesis]] | None]:
+    processes = usable_cores()
+    if decoder is None or processes == 1 or len(dev.references) < MANY:
+        yield None
+        return
+    with DecodingPool(partial(load_decoder, source, dev.tokens, settings), processes) as pool:
+        yield pool
+
+
+def _say_spelling(source: Path, decoder: BeamDecoder | None) -> None:
+    """Warn where words of the language model do not look like the model's."""
+    if decoder is None or decoder.lexicon is None:
+        return
+    words = read_words(source / WORDS)
+    missing = [word for word in words if word not in decoder.lexicon]
+    if missing:
+        _say(
+            f"{len(missing):,} of {len(words):,} words of the lexicon cannot be spelled with the "
+            f"model's tokens ({', '.join(missing[:3])}); "
+            "if case or accents differ, normalise the text of the language model"
+        )
+
+
+def _say(words: str) -> None:
+    print(f"    {words}", file=sys.stderr, flush=True)

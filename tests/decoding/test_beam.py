@@ -1,0 +1,233 @@
+"""Beam search against all paths there are, and against a readable prefix beam search."""
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from asr.decoding.beam import BeamDecoder, BeamSettings, spell
+from asr.decoding.greedy import greedy_decode
+from asr.decoding.pool import DecodingPool
+from asr.errors import ModelError
+from asr.lm.arpa import read_arpa, write_arpa
+from asr.lm.settings import NgramSettings
+from asr.lm.training import train_ngrams
+from asr.tokens import Characters, Pieces
+
+TOKENS = Characters(" ab")
+WIDE = {"beam": 100_000, "threshold": 1e6}
+
+
+def draw_log_probs(
+    frames: int, *, seed: int, tokens: int = len(TOKENS), sharp: float = 1.5
+) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return (sharp * torch.randn(frames, tokens, generator=generator)).log_softmax(1)
+
+
+def all_texts(log_probs: Tensor) -> dict[tuple[int, ...], float]:
+    """Log-probability of every sequence of tokens: the sum over all of its paths."""
+    frames, tokens = log_probs.shape
+    found: defaultdict[tuple[int, ...], list[float]] = defaultdict(list)
+    for path in itertools.product(range(tokens), repeat=frames):
+        sequence = tuple(token for token, _ in itertools.groupby(path) if token)
+        found[sequence].append(sum(float(log_probs[t, k]) for t, k in enumerate(path)))
+    return {one: float(torch.tensor(logs).double().logsumexp(0)) for one, logs in found.items()}
+
+
+def prefix_beam_search(log_probs: Tensor, beam: int) -> tuple[int, ...]:
+    """Hannun et al. 2014, algorithm 1, without a language model."""
+    beams: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -math.inf)}
+    for frame in log_probs.tolist():
+        ends: defaultdict[tuple[int, ...], list[list[float]]] = defaultdict(lambda: [[], []])
+        for prefix, (blank, token) in beams.items():
+            ends[prefix][0] += [blank + frame[0], token + frame[0]]
+            for number, log_prob in enumerate(frame[1:], start=1):
+                if prefix and prefix[-1] == number:
+                    ends[prefix][1].append(token + log_prob)
+                    ends[(*prefix, number)][1].append(blank + log_prob)
+                else:
+                    ends[(*prefix, number)][1] += [blank + log_prob, token + log_prob]
+        summed = {one: tuple(_log_sum(part) for part in parts) for one, parts in ends.items()}
+        best = sorted(summed, key=lambda one: -_log_sum(summed[one]))[:beam]
+        beams = {one: summed[one] for one in best}  # type: ignore[misc]
+    return max(beams, key=lambda one: _log_sum(beams[one]))
+
+
+def _log_sum(logs: Sequence[float]) -> float:
+    most = max(logs, default=-math.inf)
+    if most == -math.inf:
+        return most
+    return most + math.log(sum(math.exp(one - most) for one in logs))
+
+
+@pytest.fixture(scope="module")
+def make_lm(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    def make(sentences: Sequence[str], unit: str = "words") -> Path:
+        folder = tmp_path_factory.mktemp("lm")
+        (folder / "text").write_text("\n".join(sentences))
+        settings = NgramSettings(order=2, unit=unit)  # type: ignore[arg-type]
+        write_arpa(folder / "lm.arpa", train_ngrams([folder / "text"], settings).model, lambda _: 0)
+        return folder / "lm.arpa"
+
+    return make
+
+
+def lm_log_prob(path: Path, words: Sequence[str]) -> float:
+    model = read_arpa(path)
+    from numpy import array, int32
+
+    known = {word: number for number, word in enumerate(model.words)}
+    numbers = [1, *(known.get(word, 0) for word in words), 2]
+    return float(model.score(array(numbers, dtype=int32)).sum())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_beam_one_is_greedy(seed: int) -> None:
+    log_probs = draw_log_probs(30, seed=seed)
+    (found,) = BeamDecoder(TOKENS, BeamSettings(beam=1, log_add=False))(log_probs)
+    greedy = greedy_decode(log_probs, TOKENS)
+    assert (found.text, found.tokens, found.frames) == (greedy.text, greedy.tokens, greedy.frames)
+    assert found.score == pytest.approx(greedy.score)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_exhaustive_search_without_a_model_finds_what_all_paths_say(seed: int) -> None:
+    log_probs = draw_log_probs(5, seed=seed)
+    settings = BeamSettings(nbest=8, **WIDE)
+    found = BeamDecoder(TOKENS, settings)(log_probs)
+    texts: dict[str, float] = {}
+    for sequence, score in sorted(all_texts(log_probs).items(), key=lambda one: -one[1]):
+        texts.setdefault(TOKENS.decode(sequence), score)
+    expected = list(texts.items())[:8]
+    assert [one.text for one in found] == [text for text, _ in expected]
+    assert [one.score for one in found] == pytest.approx([score for _, score in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_narrower_search_finds_what_prefix_beam_search_finds(seed: int) -> None:
+    tokens = Characters(" abcdefgh")
+    log_probs = draw_log_probs(40, seed=seed, tokens=len(tokens), sharp=3.0)
+    (found,) = BeamDecoder(tokens, BeamSettings(beam=200, threshold=100))(log_probs)
+    assert found.tokens == prefix_beam_search(log_probs, 100)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("weight", [0.3, 1.5])
+def test_a_model_of_characters_is_added_by_its_weight(
+    make_lm: Callable[..., Path], seed: int, weight: float
+) -> None:
+    path = make_lm(["a b", "ab a", "b b a"], "characters")
+    log_probs = draw_log_probs(5, seed=seed)
+    settings = BeamSettings(lm_weight=weight, **WIDE)
+    (found,) = BeamDecoder(TOKENS, settings, language_model=path)(log_probs)
+
+    def total(sequence: tuple[int, ...], score: float) -> float:
+        names = ["|" if TOKENS.symbols[one] == " " else TOKENS.symbols[one] for one in sequence]
+        return score + weight * lm_log_prob(path, names)
+
+    scores = {one: total(one, score) for one, score in all_texts(log_probs).items()}
+    best = max(scores, key=lambda one: scores[one])
+    assert found.tokens == best
+    assert found.score == pytest.approx(scores[best], abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_words_of_pieces_need_no_space(make_lm: Callable[..., Path], seed: int) -> None:
+    tokens = Pieces.learn(["ab abab b", "ab b ab", "bab ab"] * 4, 6)
+    words, path = ["ab", "b", "bab"], make_lm(["ab b", "bab ab ab"])
+    log_probs = draw_log_probs(5, seed=seed, tokens=len(tokens))
+    settings = BeamSettings(lm_weight=0.7, word_bonus=0.2, **WIDE)
+    lexicon = spell(words, tokens)
+    (found,) = BeamDecoder(tokens, settings, lexicon=lexicon, language_model=path)(log_probs)
+    scores = {}
+    for count in range(4):
+        for said in itertools.product(words, repeat=count):
+            ids = tuple(one for word in said for one in lexicon[word][0])
+            acoustic = all_texts(log_probs).get(ids)
+            if acoustic is not None:
+                text = " ".join(said)
+                scores[text] = acoustic + 0.7 * lm_log_prob(path, said) + 0.2 * count
+    assert found.text == max(scores, key=lambda text: scores[text])
+    assert scores[found.text] - 1 < found.score < scores[found.text], "see the decoder's docstring"
+
+
+def test_the_language_model_alone_says_what_its_file_says(make_lm: Callable[..., Path]) -> None:
+    path = make_lm(["a ab", "bb a", "a a bb"])
+    words = spell(["a", "ab", "bb"], TOKENS)
+    decoder = BeamDecoder(TOKENS, BeamSettings(), lexicon=words, language_model=path)
+    for text in ("a bb ab", "", "a zebra a"):
+        expected = lm_log_prob(path, text.split())
+        assert decoder.language_log_prob(text) == pytest.approx(expected, abs=1e-5)
+    assert BeamDecoder(TOKENS, BeamSettings()).language_log_prob("ab a") == 0
+    letters = make_lm(["a ab", "bb a"], "characters")
+    decoder = BeamDecoder(TOKENS, BeamSettings(), language_model=letters)
+    expected = lm_log_prob(letters, ["a", "|", "b"])
+    assert decoder.language_log_prob("a b") == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_file_that_is_no_language_model_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ModelError, match=r"none\.arpa: no such file"):
+        BeamDecoder(TOKENS, BeamSettings(), language_model=tmp_path / "none.arpa")
+    (tmp_path / "a.arpa").write_text("nothing like it")
+    with pytest.raises(ModelError, match=r"a\.arpa: not a language model"):
+        BeamDecoder(TOKENS, BeamSettings(), language_model=tmp_path / "a.arpa")
+    assert capfd.readouterr().err == "", "the library keeps quiet"
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("with_lm", [True, False])
+def test_a_lexicon_and_a_model_of_words_are_searched_together(
+    make_lm: Callable[..., Path], seed: int, with_lm: bool
+) -> None:
+    words = ["a", "ab", "bb"]
+    path = make_lm(["a ab", "bb a", "a a bb"])
+    log_probs = draw_log_probs(6, seed=seed)
+    settings = BeamSettings(lm_weight=0.7, word_bonus=0.2, **WIDE)
+    decoder = BeamDecoder(
+        TOKENS,
+        settings,
+        lexicon=spell(words, TOKENS),
+        language_model=path if with_lm else None,
+    )
+    (found,) = decoder(log_probs)
+    scores: defaultdict[str, list[float]] = defaultdict(list)
+    for sequence, score in all_texts(log_probs).items():
+        said = "".join(TOKENS.symbols[one] for one in sequence).split()
+        if all(word in words for word in said):
+            scores[" ".join(said)].append(score)
+    totals = {
+        text: _log_sum(parts)
+        + 0.2 * len(text.split())
+        + (0.7 * lm_log_prob(path, text.split()) if with_lm else 0)
+        for text, parts in scores.items()
+    }
+    assert found.text == max(totals, key=lambda text: totals[text])
+
+
+def test_a_pool_of_processes_decodes_as_one_does(make_lm: Callable[..., Path]) -> None:
+    """In order, with the same scores, with settings of its own."""
+    path = make_lm(["a ab", "bb a", "a a bb"])
+    load = partial(
+        BeamDecoder,
+        TOKENS,
+        BeamSettings(),
+        lexicon=spell(["a", "ab", "bb"], TOKENS),
+        language_model=path,
+    )
+    utterances = [(str(seed), draw_log_probs(20 + seed, seed=seed)) for seed in range(20)]
+    decoder = load()
+    other = BeamSettings(lm_weight=3.0, nbest=2)
+    with DecodingPool(load, 2) as pool:
+        found = list(pool.decode(utterances))
+        assert found == [(name, decoder(rows)) for name, rows in utterances]
+        found = list(pool.decode(utterances, other))
+        assert found == [(name, decoder.with_settings(other)(rows)) for name, rows in utterances]

@@ -1,0 +1,127 @@
+"""The recurrent language model: probabilities that are some, training that resumes, files."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lm_oracle import draw_sentences
+
+from asr.errors import DataError, ModelError, Stopped
+from asr.lm.counts import Numbers
+from asr.lm.text import close_vocabulary, most_frequent, number_words
+from asr.rnnlm import training
+from asr.rnnlm.model import RecurrentLM, RnnSettings, load_rnn, save_rnn
+from asr.rnnlm.training import RnnTrainingSettings, train_rnn
+
+SMALL = RnnSettings(embedding=8, hidden=16, frequent=3)
+CPU = torch.device("cpu")
+
+
+def numbered(*sentences: str) -> tuple[Numbers, list[str]]:
+    text, words = number_words(["\n".join([*sentences, ""])])
+    return close_vocabulary(text, words, most_frequent(text, words, 100))
+
+
+def make_model(words: list[str]) -> RecurrentLM:
+    torch.manual_seed(1)
+    return RecurrentLM(SMALL, words)
+
+
+def test_probabilities_of_the_next_word_add_up_to_one() -> None:
+    _, words = numbered(*draw_sentences(50, seed=1))
+    model = make_model(words)
+    for before in ("", "a", "b c"):
+        texts = [f"{before} {word}" for word in words[3:]]
+        ends = [model.number(text)[:-1] for text in texts]
+        ends += [
+            model.number(before),
+            [*model.number(before)[:-1], 0],
+            [*model.number(before)[:-1], 1],
+        ]
+        rows = torch.tensor(ends)
+        with torch.inference_mode():
+            nats = model.eval()(rows, torch.full((len(rows),), rows.shape[1]))
+            if before:
+                context = model(rows[:1, :-1], torch.tensor([rows.shape[1] - 1]))
+            else:
+                context = torch.zeros(1)
+        assert math.fsum(torch.exp(context - nats).tolist()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_sentence_is_worth_the_same_alone_and_beside_longer_ones() -> None:
+    _, words = numbered(*draw_sentences(50, seed=1))
+    model = make_model(words)
+    texts = ["a", "a b c d e f", "", "zebra a"]
+    together = model.log_probs(texts)
+    assert together == pytest.approx([model.log_probs([text])[0] for text in texts], abs=1e-5)
+    assert model.log_probs([]) == []
+
+
+def train(folder: Path, **settings: Any) -> tuple[RecurrentLM, float]:
+    text, words = numbered(*draw_sentences(120, seed=1))
+    dev = close_vocabulary(*number_words(["\n".join(draw_sentences(30, seed=2))]), words)[0]
+    model = make_model(words)
+    chosen = RnnTrainingSettings.parse(
+        {"epochs": 3, "batch": {"max_frames": 60}, "precision": "bfloat16"} | settings, "test"
+    )
+    return model, train_rnn(model, text, dev, chosen, folder=folder, seed=1, device=CPU)
+
+
+def test_training_makes_text_of_the_kind_less_surprising(tmp_path: Path) -> None:
+    _, untrained = train(tmp_path / "a", optimizer={"learning_rate": 1e-12})
+    _, trained = train(tmp_path / "b", epochs=8, optimizer={"learning_rate": 0.01})
+    assert trained < 0.7 * untrained
+
+
+def test_a_training_that_was_stopped_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = train(tmp_path / "whole")
+    calls = iter([False] * 4 + [True] * 99)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "stop_requests", lambda: _Requests(lambda: next(calls)))
+        with pytest.raises(Stopped):
+            train(tmp_path / "stopped")
+    resumed, _ = train(tmp_path / "stopped")
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+class _Requests:
+    def __init__(self, stop: Any) -> None:
+        self._stop = stop
+
+    def __enter__(self) -> Any:
+        return self._stop
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
+    empty = np.zeros(0, dtype=np.int32)
+    with pytest.raises(DataError, match="no sentences for the recurrent language model"):
+        train_rnn(
+            make_model(["<unk>", "<s>", "</s>", "a", "b"]),
+            empty,
+            empty,
+            RnnTrainingSettings(),
+            folder=tmp_path,
+            seed=1,
+            device=CPU,
+        )
+
+
+def test_a_model_survives_its_folder_and_damage_is_noticed(tmp_path: Path) -> None:
+    _, words = numbered(*draw_sentences(50, seed=1))
+    model = make_model(words)
+    save_rnn(tmp_path, model)
+    assert load_rnn(tmp_path).log_probs(["a b"]) == model.log_probs(["a b"])
+    (tmp_path / "rnnlm.safetensors").write_bytes(b"x")
+    with pytest.raises(ModelError, match="no recurrent language model"):
+        load_rnn(tmp_path)
+    with pytest.raises(ModelError, match="no recurrent language model"):
+        load_rnn(tmp_path / "none")

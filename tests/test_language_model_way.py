@@ -1,0 +1,253 @@
+"""The whole way with a language model, on made-up speech that is hard to spell by ear."""
+
+import json
+import random
+import shutil
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from synthetic_speech import write_table, write_utterances
+from typer.testing import CliRunner
+
+from asr.cli import app
+from asr.decoding.folder import read_decoder
+from asr.emission_decoder import DecodingOptions
+from asr.recognizer import Recognizer
+
+# Two epochs are too few to spell without mistakes.
+_RECIPE = """
+name: tones
+corpus: {name: table}
+features: {sample_rate: 8000, mels: 24}
+augment: {speeds: [1.0]}
+encoder: {cell: lstm, layers: 1, hidden: 32, factor: 2, dropout: 0.1}
+training:
+  epochs: 10
+  batch: {max_utterances: 8}
+  optimizer: {learning_rate: 0.02}
+  precision: float32
+"""
+WORDS = ["abba", "bead", "cab", "dace", "fade", "face", "deaf", "bad"]
+
+
+def sentences(count: int, *, seed: int) -> list[str]:
+    """Each word is followed by one of two others."""
+    chance = random.Random(seed)
+    found = []
+    for _ in range(count):
+        place = chance.randrange(8)
+        words = []
+        for _ in range(chance.randint(2, 4)):
+            words.append(WORDS[place])
+            place = (place * 3 + chance.randint(1, 2)) % 8
+        found.append(" ".join(words))
+    return found
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@dataclass(frozen=True)
+class Way:
+    """An experiment, and how to run it."""
+
+    folder: Path
+
+    @property
+    def exp(self) -> Path:
+        return self.folder / "exp"
+
+    def run(self, *more: str) -> Result:
+        arguments = ["run", str(self.folder / "recipe.yaml"), "--device", "cpu", *more]
+        arguments += ["--corpus", str(self.folder / "tones.csv"), "--exp", str(self.exp)]
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result
+
+    def rate(self) -> float:
+        (scored,) = json.loads((self.exp / "10_score/scores.json").read_text())["sets"]
+        return float(scored["word_error_rate"])
+
+    def tuned(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.exp / "08_tune/tune.json").read_text())
+        return found
+
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory: pytest.TempPathFactory) -> Way:
+    folder = tmp_path_factory.mktemp("way")
+    sizes = {"train": 40, "dev": 20, "test": 20}
+    splits = {
+        name: write_utterances(folder / name, sentences(size, seed=number), name=name)
+        for number, (name, size) in enumerate(sizes.items())
+    }
+    write_table(folder / "tones.csv", splits)
+    (folder / "recipe.yaml").write_text(_RECIPE)
+    (folder / "text.txt").write_text("\n".join(sentences(300, seed=9)))
+    return Way(folder)
+
+
+@pytest.fixture(scope="module")
+def rates(way: Way) -> dict[str, float]:
+    """Word error rates of the test set: greedy, with a lexicon and a model of words, of letters."""
+    found = {}
+    way.run()
+    found["greedy"] = way.rate()
+    text = f"lm.text=[{way.folder / 'text.txt'}]"
+    said = way.run("--set", text, "--set", "lm.order=2")
+    assert " 6 train      up to date" in said.stderr
+    found["words"] = way.rate()
+    way.run("--set", text, "--set", "lm.order=6", "--set", "lm.unit=characters")
+    found["characters"] = way.rate()
+    way.run("--set", text, "--set", "lm.order=2")
+    return found
+
+
+def test_a_language_model_makes_fewer_errors(rates: dict[str, float]) -> None:
+    assert rates["greedy"] > 0.05, "there is something to gain"
+    assert rates["words"] < 0.7 * rates["greedy"]
+    assert rates["characters"] < rates["greedy"]
+
+
+def test_tuning_is_not_worse_than_what_it_began_with(way: Way, rates: dict[str, float]) -> None:
+    found = way.tuned()["word_error_rates"]
+    assert found["tuned"] <= found["language model"] < found["greedy"]
+    assert way.tuned()["oracle_word_error_rate"] <= found["tuned"]
+
+
+def test_the_model_folder_decodes_with_all_that_is_in_it(
+    way: Way, rates: dict[str, float], tmp_path: Path
+) -> None:
+    assert rates
+    folder = (way.exp / "08_tune").rename(tmp_path / "model")
+    described = read_decoder(folder)
+    assert described is not None
+    assert described.settings is not None
+    path = next((way.folder / "test").glob("*.wav"))
+    tuned, greedy = (
+        Recognizer.load(folder),
+        Recognizer.load(folder, options=DecodingOptions(greedy=True)),
+    )
+    assert set(tuned.transcribe_file(path).text.split()) <= set(WORDS)
+    assert greedy.transcribe_file(path).tokens
+    folder.rename(way.exp / "08_tune")
+
+
+def test_a_recurrent_model_ranks_again_what_was_found(way: Way, rates: dict[str, float]) -> None:
+    text = f"lm.text=[{way.folder / 'text.txt'}]"
+    shape = "lm.rnn.model={embedding: 16, hidden: 32, frequent: 3}"
+    course = (
+        "lm.rnn.training={epochs: 6, batch: {max_frames: 100}, optimizer: {learning_rate: 0.01}}"
+    )
+    said = way.run("--set", text, "--set", "lm.order=2", "--set", shape, "--set", course)
+    assert "by the recurrent language model" in said.stderr
+    found = way.tuned()["word_error_rates"]
+    assert found["rescored"] <= found["tuned"]
+    assert way.rate() < rates["greedy"]
+    described = read_decoder(way.exp / "08_tune")
+    assert described is not None
+    assert described.rescoring is not None
+    assert not list((way.exp / "05_lm").glob("checkpoint*"))
+    path = next((way.folder / "test").glob("*.wav"))
+    assert set(Recognizer.load(way.exp).transcribe_file(path).text.split()) <= set(WORDS)
+    way.run("--set", text, "--set", "lm.order=2")
+
+
+class TestFlags:
+    """Every flag changes something."""
+
+    def decode(self, way: Way, *more: str) -> dict[str, Any]:
+        arguments = ["decode", str(way.exp / "01_prepare/test.jsonl"), "--model", str(way.exp)]
+        result = CliRunner().invoke(app, [*arguments, "--device", "cpu", *more])
+        assert result.exit_code == 0, result.output
+        found = [json.loads(line) for line in result.stdout.splitlines()]
+        return {record["id"]: record for record in found}
+
+    def test_no_lm_is_greedy(self, way: Way, rates: dict[str, float]) -> None:
+        words = [one["text"].split() for one in self.decode(way, "--no-lm").values()]
+        assert not {word for each in words for word in each} <= set(WORDS)
+
+    def test_a_narrow_beam_finds_less(self, way: Way, rates: dict[str, float]) -> None:
+        wide, narrow = self.decode(way), self.decode(way, "--beam", "1")
+        assert wide != narrow
+        assert sum(one["score"] for one in wide.values()) > sum(
+            one["score"] for one in narrow.values()
+        )
+
+    def test_the_weight_of_the_language_model_matters(
+        self, way: Way, rates: dict[str, float]
+    ) -> None:
+        assert self.decode(way) != self.decode(way, "--lm-weight", "9")
+
+    def test_hotwords_are_recovered_and_nothing_else_changes(
+        self, way: Way, rates: dict[str, float]
+    ) -> None:
+        """By ear, two words are often written as one; the phrase is hoped for."""
+        said = {one["id"]: one["text"] for one in records(way.exp / "01_prepare/test.jsonl")}
+        plain = self.decode(way, "--no-lm")
+        name, phrase = next(
+            (name, said[name])
+            for name, one in plain.items()
+            if one["text"] == said[name].replace(" ", "") != said[name]
+        )
+        hoped = self.decode(way, "--no-lm", "--hotwords", phrase.upper())
+        assert hoped[name]["text"] == phrase
+        for other, record in plain.items():
+            assert phrase in hoped[other]["text"] or record == hoped[other]
+        assert sum(record == hoped[other] for other, record in plain.items()) >= 10
+
+    def test_a_hotword_without_tokens_is_status_2(self, way: Way, rates: dict[str, float]) -> None:
+        arguments = ["decode", str(way.exp / "01_prepare/test.jsonl"), "--model", str(way.exp)]
+        result = CliRunner().invoke(app, [*arguments, "--hotwords", "abba,zorro"])
+        assert "hotword 'zorro': the model has no token for" in str(result.exception)
+
+
+def test_words_have_times_and_confidences(way: Way, rates: dict[str, float]) -> None:
+    """Tones of 80 ms with gaps of 30 ms: where each word was said is known."""
+    path = way.exp / "09_decode/test.jsonl"
+    references = {one["id"]: one["text"] for one in records(way.exp / "01_prepare/test.jsonl")}
+    starts, ends = [], []
+    for record in records(path):
+        assert " ".join(one["text"] for one in record["words"]) == record["text"]
+        times = [time for one in record["words"] for time in (one["start"], one["end"])]
+        assert times == sorted(times), "monotone"
+        assert all(0 <= one["confidence"] <= 1 for one in record["words"])
+        if record["text"] != references[record["id"]]:
+            continue
+        clock = 0.06
+        for one in record["words"]:
+            length = 0.11 * len(one["text"])
+            starts.append(abs(one["start"] - clock))
+            ends.append(abs(one["end"] - (clock + length - 0.03)))
+            clock += length + 0.11
+    assert len(starts) > 20
+    assert statistics.median(starts) <= 0.04
+    assert statistics.median(ends) <= 0.06
+
+
+def test_tune_puts_another_language_model_into_a_model_folder(
+    way: Way, rates: dict[str, float], tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(way.exp / "07_average", model)
+    runner = CliRunner()
+    text, arpa = str(way.folder / "text.txt"), str(tmp_path / "lm.arpa")
+    assert runner.invoke(app, ["lm", "train", text, "-o", arpa, "--order", "2"]).exit_code == 0
+    dev = str(way.exp / "01_prepare/dev.jsonl")
+    said = runner.invoke(app, ["tune", str(model), dev, "--lm", arpa, "--device", "cpu"])
+    assert said.exit_code == 0, said.output
+    assert said.stdout == f"{model}\n"
+    assert "dev, tuned: WER" in said.stderr
+    assert (model / "tune.png").read_bytes().startswith(b"\x89PNG")
+    described = read_decoder(model)
+    assert described is not None
+    assert described == read_decoder(way.exp / "08_tune"), "the same text makes the same decoder"
+    # Again, with what is in the folder now.
+    again = runner.invoke(app, ["tune", str(model), dev, "--device", "cpu"])
+    assert again.exit_code == 0, again.output
+    assert read_decoder(model) == described

@@ -1,0 +1,67 @@
+"""Ranking n-best lists under many weights, against doing it one by one."""
+
+import random
+
+import numpy as np
+import pytest
+
+from asr.scoring.error_rate import ErrorCounts
+from asr.tuning.grid import Candidate, Grid, search_grid
+from asr.tuning.rescoring import tune_rescoring
+
+
+def draw_lists(*, seed: int) -> list[list[Candidate]]:
+    chance = random.Random(seed)
+    return [
+        [
+            Candidate(
+                text=str(number),
+                counts=ErrorCounts(substitutions=chance.randint(0, 5)),
+                acoustic=-chance.uniform(0, 20),
+                language=-chance.uniform(0, 20),
+                words=chance.randint(0, 6),
+            )
+            for number in range(chance.randint(1, 8))
+        ]
+        for _ in range(30)
+    ]
+
+
+def test_errors_are_those_of_the_candidates_that_come_first() -> None:
+    lists = draw_lists(seed=1)
+    grid = search_grid(lists, [0.0, 0.5, 2.0], [-1.0, 0.0], words=100)
+    for row, weight in enumerate([0.0, 0.5, 2.0]):
+        for column, bonus in enumerate([-1.0, 0.0]):
+            firsts = [
+                max(one, key=lambda c: c.acoustic + weight * c.language + bonus * c.words)
+                for one in lists
+            ]
+            assert grid.errors[row, column] == sum(first.counts.errors for first in firsts)
+    assert grid.rate(0.4, 0.1) == grid.errors[1, 1] / 100
+
+
+def test_of_equally_good_pairs_the_middle_one_is_taken() -> None:
+    errors = np.array([[9, 9, 9, 9], [9, 3, 3, 3], [9, 9, 9, 9], [9, 9, 9, 3]])
+    grid = Grid(np.arange(4.0), np.arange(4.0) / 10, errors, 10)
+    weight, bonus = grid.best()
+    assert (weight, bonus) == (1.0, pytest.approx(0.2))
+
+
+def test_the_weights_of_two_models_are_those_with_the_fewest_errors() -> None:
+    """Errors follow a score that only both models together give."""
+    chance = random.Random(3)
+    lists = []
+    for _ in range(40):
+        candidates = []
+        for number in range(20):
+            language, neural = -chance.uniform(0, 20), -chance.uniform(0, 20)
+            acoustic = -chance.uniform(0, 20)
+            total = acoustic + 0.5 * language + 1.5 * neural
+            wrong = ErrorCounts(substitutions=round(-total))
+            candidates.append(Candidate(str(number), wrong, acoustic, language, 3, neural))
+        lists.append(candidates)
+    settings, counts = tune_rescoring(lists, nbest=20)
+    assert settings.lm_weight == pytest.approx(0.5, abs=0.2)
+    assert settings.rnn_weight == pytest.approx(1.5, abs=0.3)
+    least = sum(min(one.counts.errors for one in candidates) for candidates in lists)
+    assert least <= counts.errors <= 1.02 * least
