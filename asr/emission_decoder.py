@@ -11,7 +11,7 @@ from asr.bundle import ModelText, model_folder, read_text_side
 from asr.decoding.alignment import align_words
 from asr.decoding.beam import BeamSettings
 from asr.decoding.confidence import Calibration
-from asr.decoding.folder import load_decoder, read_decoder
+from asr.decoding.folder import LANGUAGE_MODEL, load_decoder, read_decoder
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis, Word
 from asr.decoding.rescoring import Rescorer
@@ -62,11 +62,8 @@ class EmissionDecoder:
             ModelError: it cannot be used.
             ConfigError: there is no such setting, or a hotword has characters without a token.
         """
-        options, place, model = (
-            options or DecodingOptions(),
-            model_folder(folder),
-            read_text_side(folder),
-        )
+        options = options or DecodingOptions()
+        place, model = model_folder(folder), read_text_side(folder)
         described = read_decoder(place)
         tuned = described.settings if described else None
         search: Search | None = None
@@ -74,6 +71,10 @@ class EmissionDecoder:
         if searches(folder, options):
             known = tuned.model_dump() if tuned else {}
             settings = BeamSettings.parse(known | dict(options.search), "search")
+            if "lm_weight" in options.search and not (place / LANGUAGE_MODEL).exists():
+                raise ConfigError(
+                    f"{place}: has no language model to give a weight to; `asr tune` gives it one"
+                )
             beam = load_decoder(place, model.tokens, settings)
             search, lexicon = beam, beam.lexicon
             if described is not None and described.rescoring is not None:

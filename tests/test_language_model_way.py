@@ -201,6 +201,14 @@ class TestFlags:
             assert phrase in hoped[other]["text"] or record == hoped[other]
         assert sum(record == hoped[other] for other, record in plain.items()) >= 10
 
+    def test_a_weight_for_no_language_model_is_refused(
+        self, way: Way, rates: dict[str, float]
+    ) -> None:
+        manifest, model = way.exp / "01_prepare/test.jsonl", way.exp / "07_average"
+        arguments = ["decode", str(manifest), "--model", str(model), "--lm-weight", "2"]
+        result = CliRunner().invoke(app, arguments)
+        assert "has no language model to give a weight to" in str(result.exception)
+
     def test_a_hotword_without_tokens_is_status_2(self, way: Way, rates: dict[str, float]) -> None:
         arguments = ["decode", str(way.exp / "01_prepare/test.jsonl"), "--model", str(way.exp)]
         result = CliRunner().invoke(app, [*arguments, "--hotwords", "abba,zorro"])

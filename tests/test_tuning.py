@@ -4,9 +4,14 @@ import random
 
 import numpy as np
 import pytest
+import torch
 
+from asr.decoding.beam import BeamSettings
+from asr.decoding.confidence import Calibration
 from asr.scoring.error_rate import ErrorCounts
+from asr.tokens import Characters
 from asr.tuning.grid import Candidate, Grid, search_grid
+from asr.tuning.model import DevelopmentSet, tune_decoder
 from asr.tuning.rescoring import tune_rescoring
 
 
@@ -65,3 +70,14 @@ def test_the_weights_of_two_models_are_those_with_the_fewest_errors() -> None:
     assert settings.rnn_weight == pytest.approx(1.5, abs=0.3)
     least = sum(min(one.counts.errors for one in candidates) for candidates in lists)
     assert least <= counts.errors <= 1.02 * least
+
+
+def test_a_model_that_says_nothing_is_tuned_all_the_same() -> None:
+    """Nothing but blanks, as after the first epoch."""
+    tokens = Characters(" ab")
+    rows = torch.tensor([[0.0, -9.0, -9.0, -9.0]] * 5)
+    dev = DevelopmentSet([rows, rows], ["a b", "ab"], tokens)
+    tuned = tune_decoder(dev, decoder=None, settings=BeamSettings())
+    assert tuned.rates["greedy"].rate == 1.0
+    assert tuned.description.calibration == Calibration()
+    assert tuned.calibration_errors == (0.0, 0.0)

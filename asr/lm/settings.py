@@ -15,7 +15,7 @@ class NgramSettings(Settings):
     order: int = Field(default=3, ge=1, le=6)
     unit: Unit = "words"
     vocabulary: int | None = Field(default=None, ge=1)  # the most frequent words; None: all
-    # By order, how often an n-gram may occur and still be left out.
+    # By order, how often an n-gram may occur and still be left out; the last is for all beyond.
     cutoffs: tuple[Annotated[int, Field(ge=0)], ...] = ()
     keep: int | None = Field(default=None, ge=0)  # n-grams of two words and more; None: all
 

@@ -91,9 +91,6 @@ def tune_decoder(
         settings: of the search; tuning begins with its weights.
         rnn: a language model that ranks what the search finds.
         pool: of processes with the same decoder.
-
-    Raises:
-        DataError: nothing is recognised in the whole set.
     """
     best = [greedy_decode(rows, dev.tokens) for rows in dev.log_probs]
     rates = {"greedy": dev.count(best)}
@@ -113,7 +110,8 @@ def tune_decoder(
             penalty, best = _tune_penalty(dev, best, decoder.lexicon)
             rates["words outside the lexicon"] = dev.count(best)
     judged = _judge(dev, best)
-    calibration = fit_calibration(judged)
+    # A model that says nothing yet has no confidences to mend.
+    calibration = fit_calibration(judged) if judged else Calibration()
     before, after = (
         expected_calibration_error(judged, one) for one in (Calibration(), calibration)
     )
