@@ -3,6 +3,7 @@
 import gzip
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -73,11 +74,8 @@ def read_arpa(path: Path) -> NgramModel:
     Raises:
         ModelError: the file is missing, damaged, or no ARPA file; with its line.
     """
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            return _Reader(path, file).model()
-    except (OSError, EOFError) as error:
-        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
+    with _reading(path) as reader:
+        return reader.model()
 
 
 def read_vocabulary(path: Path) -> list[str]:
@@ -86,9 +84,15 @@ def read_vocabulary(path: Path) -> list[str]:
     Raises:
         ModelError: the file is missing, damaged, or no ARPA file; with its line.
     """
+    with _reading(path) as reader:
+        return reader.words()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator["_Reader"]:
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            return _Reader(path, file).words()
+            yield _Reader(path, file)
     except (OSError, EOFError) as error:
         raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
 

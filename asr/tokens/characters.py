@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Self
 
-from asr.errors import DataError
-from asr.tokens.table import TokenTable, describe_characters
+from asr.tokens.table import TokenTable
 
 
 class Characters(TokenTable):
@@ -20,12 +19,7 @@ class Characters(TokenTable):
 
     def encode(self, text: str) -> list[int]:
         """Text -> ids: with the tokens blank, a, b: "ab" -> [1, 2]."""
-        unknown = self.unknown(text)
-        if unknown:
-            raise DataError(
-                f"no token for {describe_characters(unknown)} in '{text}'; "
-                "normalise the text, or train with text that has them"
-            )
+        self.refuse_unknown(text)
         return [self._ids[character] for character in text]
 
     def decode(self, ids: Iterable[int]) -> str:

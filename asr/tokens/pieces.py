@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import sentencepiece
 
-from asr.errors import ConfigError, DataError, ModelError, one_line
-from asr.tokens.table import TokenTable, describe_characters
+from asr.errors import ConfigError, ModelError, one_line
+from asr.tokens.table import TokenTable
 
 _START = "\u2581"  # what sentencepiece writes before the first piece of a word
 
@@ -61,12 +61,7 @@ class Pieces(TokenTable):
 
     def encode(self, text: str) -> list[int]:
         """Text -> ids. Raises DataError naming the characters that are in no piece."""
-        unknown = self.unknown(text)
-        if unknown:
-            raise DataError(
-                f"no token for {describe_characters(unknown)} in '{text}'; "
-                "normalise the text, or train with text that has them"
-            )
+        self.refuse_unknown(text)
         ids: list[int] = self._processor.encode(text)
         return ids
 

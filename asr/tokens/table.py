@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from asr.errors import DataError
+
 BLANK = "<blank>"
 
 
@@ -41,6 +43,15 @@ class TokenTable(ABC):
     @abstractmethod
     def unknown(self, text: str) -> Counter[str]:
         """Characters of the text that have no token, counted."""
+
+    def refuse_unknown(self, text: str) -> None:
+        """Raise DataError naming the characters of a text that have no token."""
+        unknown = self.unknown(text)
+        if unknown:
+            raise DataError(
+                f"no token for {describe_characters(unknown)} in '{text}'; "
+                "normalise the text, or train with text that has them"
+            )
 
     def without_unknown(self, text: str) -> str:
         """The text without the characters that have no token."""
