@@ -104,9 +104,9 @@ class EmissionDecoder:
             best = self._search(log_probs)[0]
         if self._reviser is not None:
             best = self._reviser(best, log_probs)
-        return replace(best, words=self._words(best.text, log_probs))
+        return replace(best, words=self._words(best, log_probs))
 
-    def _words(self, text: str, log_probs: Tensor) -> tuple[Word, ...]:
+    def _words(self, hypothesis: Hypothesis, log_probs: Tensor) -> tuple[Word, ...]:
         tokens, seconds = self._model.tokens, self._model.frame_seconds
         return tuple(
             Word(
@@ -115,7 +115,7 @@ class EmissionDecoder:
                 end=span.end * seconds,
                 confidence=self._calibration(span.log_prob),
             )
-            for span in align_words(log_probs, tokens.encode(text), tokens)
+            for span in align_words(log_probs, hypothesis, tokens)
         )
 
 

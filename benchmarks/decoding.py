@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.decoding.beam import BeamDecoder, BeamSettings, spell
+from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.greedy import greedy_decode
+from asr.decoding.lexicon import spell
 from asr.lm.arpa import write_arpa
 from asr.lm.settings import NgramSettings
 from asr.lm.training import train_ngrams

@@ -57,10 +57,7 @@ class Way:
     """An experiment, and how to run it."""
 
     folder: Path
-
-    @property
-    def exp(self) -> Path:
-        return self.folder / "exp"
+    exp: Path
 
     def run(self, *more: str) -> Result:
         arguments = ["run", str(self.folder / "recipe.yaml"), "--device", "cpu", *more]
@@ -89,7 +86,7 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Way:
     write_table(folder / "tones.csv", splits)
     (folder / "recipe.yaml").write_text(_RECIPE)
     (folder / "text.txt").write_text("\n".join(sentences(300, seed=9)))
-    return Way(folder)
+    return Way(folder, folder / "exp")
 
 
 @pytest.fixture(scope="module")
@@ -259,3 +256,24 @@ def test_tune_puts_another_language_model_into_a_model_folder(
     again = runner.invoke(app, ["tune", str(model), dev, "--device", "cpu"])
     assert again.exit_code == 0, again.output
     assert read_decoder(model) == described
+
+
+def test_phones_find_the_words_of_the_text_and_no_others(way: Way, tmp_path: Path) -> None:
+    """Each letter is a phone of its own; one word has to be pronounced by ear."""
+    known = [word for word in WORDS if word != "dace"]
+    lines = (f"{word} {' '.join(letter.upper() for letter in word)}\n" for word in known)
+    (tmp_path / "own.dict").write_text("".join(lines))
+    phones = Way(way.folder, tmp_path / "exp")
+    dictionary = f"tokens.dictionary={tmp_path / 'own.dict'}"
+    text = f"lm.text=[{way.folder / 'text.txt'}]"
+    phones.run("--set", "tokens.kind=phones", "--set", dictionary, "--set", text)
+    assert phones.rate() < 0.2
+    lexicon = (phones.exp / "08_tune/words.txt").read_text().splitlines()
+    assert {"bead B E A D", "dace D A C E"} <= set(lexicon)
+    (tmp_path / "own.dict").unlink()
+    path = next((way.folder / "test").glob("*.wav"))
+    found = Recognizer.load(phones.exp).transcribe_file(path)
+    assert set(found.text.split()) <= set(WORDS)
+    assert [word.text for word in found.words] == found.text.split()
+    greedy = Recognizer.load(phones.exp, options=DecodingOptions(greedy=True))
+    assert greedy.transcribe_file(path).text

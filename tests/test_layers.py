@@ -19,7 +19,9 @@ PACKAGES = ("asr", "data_prep")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr", "asr.errors"),
     ("asr.settings", "asr.files", "asr.text", "asr.pages"),
-    ("asr.manifest", "asr.audio", "asr.tokens", "asr.lm"),
+    ("asr.manifest", "asr.audio", "asr.lm"),
+    ("asr.pronunciation",),
+    ("asr.tokens",),
     ("asr.features", "asr.augment", "asr.findings"),
     ("asr.dataset", "asr.batching", "asr.check"),
     # The encoder takes the mask of valid frames from asr.features: upstream of it, and the one

@@ -47,7 +47,7 @@ def tune(
         if lm is not None:
             source = Path(temporary)
             words = None if characters else read_vocabulary(lm)
-            place_language_model(source, lm, words)
+            place_language_model(source, lm, words, bundle.tokens)
         decoder = load_decoder(source, bundle.tokens, settings) if has_search(source) else None
         dev = compute_development_set(bundle, utterances, BatchSettings())
         write_tuned(dev, decoder, settings, source=source, output=place)

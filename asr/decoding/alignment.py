@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import forced_align
 
+from asr.decoding.hypothesis import Hypothesis
 from asr.errors import DataError
 from asr.tokens import TokenTable, frames_needed
 
@@ -62,17 +63,18 @@ def align_tokens(log_probs: Tensor, ids: Sequence[int]) -> list[TokenSpan]:
     return spans
 
 
-def align_words(log_probs: Tensor, ids: Sequence[int], tokens: TokenTable) -> list[WordSpan]:
-    """Find when each word was said.
+def align_words(log_probs: Tensor, hypothesis: Hypothesis, tokens: TokenTable) -> list[WordSpan]:
+    """Find when each word of a hypothesis was said.
 
     Args:
         log_probs: (U, V), valid frames only.
-        ids: the tokens of the text, without blanks.
+        hypothesis: its text, said as it stands where tokens can be read, else as its own tokens.
         tokens: their table.
 
     Raises:
         DataError: the tokens do not fit into the frames.
     """
+    ids = tokens.encode(hypothesis.text) if tokens.orthographic else hypothesis.tokens
     words: list[list[TokenSpan]] = [[]]
     for span in align_tokens(log_probs, ids):
         if span.token == tokens.space:
@@ -81,10 +83,10 @@ def align_words(log_probs: Tensor, ids: Sequence[int], tokens: TokenTable) -> li
             words.append([span])
         else:
             words[-1].append(span)
-    return [_join(word, tokens) for word in words if word]
+    spoken = [spans for spans in words if spans]
+    return [_join(spans, word) for spans, word in zip(spoken, hypothesis.text.split(), strict=True)]
 
 
-def _join(spans: Sequence[TokenSpan], tokens: TokenTable) -> WordSpan:
+def _join(spans: Sequence[TokenSpan], text: str) -> WordSpan:
     mean = sum(span.log_prob for span in spans) / len(spans)
-    text = tokens.decode(span.token for span in spans)
     return WordSpan(text, spans[0].start, spans[-1].end, mean)

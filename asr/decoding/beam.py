@@ -11,7 +11,7 @@ all logarithms natural; words are counted where there is a lexicon of them.
 import math
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -34,6 +34,7 @@ from pydantic import Field
 from torch import Tensor
 
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.lexicon import Lexicon
 from asr.errors import ModelError, one_line
 from asr.lm.counts import UNKNOWN
 from asr.lm.text import SPECIAL
@@ -68,7 +69,7 @@ class BeamDecoder:
         tokens: TokenTable,
         settings: BeamSettings,
         *,
-        lexicon: Mapping[str, Sequence[Sequence[int]]] | None = None,
+        lexicon: Lexicon | None = None,
         language_model: Path | None = None,
     ) -> None:
         """Reads the language model, which takes seconds where it is large.
@@ -155,7 +156,7 @@ class BeamDecoder:
             total += score
         return _LN10 * float(total + self._lm.finish(state)[1])
 
-    def _build_trie(self, lexicon: Mapping[str, Sequence[Sequence[int]]]) -> Trie:
+    def _build_trie(self, lexicon: Lexicon) -> Trie:
         trie = Trie(max(len(self._tokens), self._space + 1), self._space)
         start = self._lm.start(False)
         end = [] if self._tokens.space is None else [self._space]
@@ -201,11 +202,6 @@ class BeamDecoder:
         else:
             text = " ".join(self._names.get_entry(one) for one in result.words if one >= 0)
         return Hypothesis(text, tuple(ids), tuple(places), result.score)
-
-
-def spell(words: Sequence[str], tokens: TokenTable) -> dict[str, list[list[int]]]:
-    """A lexicon of words spelled as the tokens spell them; words they cannot spell are left out."""
-    return {word: [tokens.encode(word)] for word in words if not tokens.unknown(word)}
 
 
 def _lm_name(symbol: str) -> str:

@@ -2,7 +2,7 @@
 
 decoder.json   settings of the search, and the calibration of confidences
 lm.arpa.gz     the language model, where there is one
-words.txt      the lexicon, one word a line, where there is one
+words.txt      the lexicon, one word a line, with its phones where those are the tokens
 
 A recurrent language model, where there is one, has files of its own (asr.rnnlm.model).
 """
@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.decoding.beam import BeamDecoder, BeamSettings, spell
+from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.confidence import Calibration
+from asr.decoding.lexicon import read_lexicon, write_lexicon
 from asr.decoding.rescoring import RescoringSettings
 from asr.errors import ConfigError, ModelError
 from asr.files import whole_file, write_text
@@ -38,28 +39,34 @@ class DecoderDescription:
 
 
 def place_language_model(
-    folder: Path, language_model: Path | None, words: Sequence[str] | None
+    folder: Path, language_model: Path, words: Sequence[str] | None, tokens: TokenTable
 ) -> None:
-    """Put a language model and a lexicon into a folder, in the place of those that it has.
+    """Put a language model and a lexicon into a folder.
 
     Args:
-        folder: of a model.
-        language_model: an ARPA file, packed by gzip or not; None: there is none.
+        folder: of a model, or to be copied into one.
+        language_model: an ARPA file, packed by gzip or not.
         words: the lexicon; None: there is none.
+        tokens: of the model, that the lexicon is spelled in.
     """
-    if language_model is None:
-        (folder / LANGUAGE_MODEL).unlink(missing_ok=True)
-    else:
-        with whole_file(folder / LANGUAGE_MODEL) as temporary:
-            if language_model.suffix == ".gz":
-                shutil.copyfile(language_model, temporary)
-            else:
-                with language_model.open("rb") as plain, gzip.open(temporary, "wb", 3) as packed:
-                    shutil.copyfileobj(plain, packed)
-    if words is None:
-        (folder / WORDS).unlink(missing_ok=True)
-    else:
-        write_text(folder / WORDS, "".join(f"{word}\n" for word in words))
+    with whole_file(folder / LANGUAGE_MODEL) as temporary:
+        if language_model.suffix == ".gz":
+            shutil.copyfile(language_model, temporary)
+        else:
+            with language_model.open("rb") as plain, gzip.open(temporary, "wb", 3) as packed:
+                shutil.copyfileobj(plain, packed)
+    if words is not None:
+        write_lexicon(folder / WORDS, words, tokens)
+
+
+def copy_language_model(source: Path, folder: Path) -> None:
+    """Make the language model and the lexicon of a folder those of another, or none."""
+    for name in (LANGUAGE_MODEL, WORDS):
+        if (source / name).exists():
+            with whole_file(folder / name) as temporary:
+                shutil.copyfile(source / name, temporary)
+        else:
+            (folder / name).unlink(missing_ok=True)
 
 
 def save_decoder(folder: Path, description: DecoderDescription) -> None:
@@ -112,14 +119,6 @@ def load_decoder(folder: Path, tokens: TokenTable, settings: BeamSettings) -> Be
     return BeamDecoder(
         tokens,
         settings,
-        lexicon=spell(read_words(words), tokens) if words.exists() else None,
+        lexicon=read_lexicon(words, tokens) if words.exists() else None,
         language_model=language_model if language_model.exists() else None,
     )
-
-
-def read_words(path: Path) -> list[str]:
-    """Read a list of words, one a line. Raises ModelError where the file cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None

@@ -58,8 +58,7 @@ class Reviser:
             hypothesis: of the utterance.
             log_probs: (U, V), valid frames only.
         """
-        ids = self._tokens.encode(hypothesis.text)
-        words = align_words(log_probs, ids, self._tokens)
+        words = align_words(log_probs, hypothesis, self._tokens)
         gains = [
             (gain, first, count, text)
             for count in range(1, min(_LONGEST, len(words)) + 1)

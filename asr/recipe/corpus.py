@@ -111,7 +111,7 @@ def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     """Stage 3: the token table of the training transcripts."""
     normalizer = Normalizer(recipe.normalizer)
     texts = [normalizer(one.text or "") for one in read_usable(folders, "train")]
-    table = learn_tokens(recipe.tokens, texts)
+    table = learn_tokens(recipe.tokens, texts, normalizer)
     write_text(output / _TOKENS, json.dumps(table.to_json(), ensure_ascii=False) + "\n")
     shown = " ".join(repr(symbol)[1:-1] for symbol in table.symbols[:_SHOWN])
     _say(f"{len(table)} tokens: {shown}{' …' if len(table) > _SHOWN else ''}")

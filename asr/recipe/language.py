@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from asr.bundle import load_bundle
-from asr.decoding.folder import LANGUAGE_MODEL, WORDS, load_decoder
+from asr.decoding.folder import LANGUAGE_MODEL, WORDS, load_decoder, place_language_model
+from asr.decoding.lexicon import read_words
 from asr.errors import ConfigError
 from asr.files import write_text
 from asr.lm.arpa import write_arpa
@@ -20,9 +21,10 @@ from asr.lm.text import SPECIAL, close_vocabulary, number_words, read_lines
 from asr.lm.training import byte_bar, count_bar, text_rule, train_ngrams
 from asr.recipe.config import Recipe, RecurrentSettings
 from asr.recipe.corpus import read_usable
-from asr.rnnlm.model import RecurrentLM, save_rnn
+from asr.rnnlm.model import RecurrentLM, has_rnn, load_rnn, save_rnn
 from asr.rnnlm.training import train_rnn
 from asr.text import Normalizer
+from asr.tokens import TokenTable
 from asr.training.checkpoint import CHECKPOINT
 from asr.training.distributed import choose_device
 from asr.tuning.report import compute_development_set, write_tuned
@@ -127,8 +129,18 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
     dev = compute_development_set(bundle, read_usable(folders, "dev"), recipe.decoding.batch)
     decoder = None
     if recipe.lm is not None:
-        decoder = load_decoder(folders["lm"], bundle.tokens, recipe.decoding.search)
-    write_tuned(dev, decoder, recipe.decoding.search, source=folders["lm"], output=output)
+        _place(folders["lm"], output, bundle.tokens)
+        decoder = load_decoder(output, bundle.tokens, recipe.decoding.search)
+    write_tuned(dev, decoder, recipe.decoding.search, source=output, output=output)
+
+
+def _place(source: Path, output: Path, tokens: TokenTable) -> None:
+    """Copy the language models of stage 5, the lexicon spelled as the model spells."""
+    words = source / WORDS
+    lexicon = read_words(words) if words.exists() else None
+    place_language_model(output, source / LANGUAGE_MODEL, lexicon, tokens)
+    if has_rnn(source):
+        save_rnn(output, load_rnn(source))
 
 
 def _say(words: str) -> None:

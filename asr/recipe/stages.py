@@ -4,7 +4,7 @@ Each reads the folders of earlier stages and writes its own; `asr.recipe.engine`
 Numbers are those of the design.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             inputs=("prepare", "check"),
             settings=part("tokens", "normalizer"),
             run=lambda output, folders: corpus.tokens(recipe, folders, output),
+            external=lambda: _fingerprint(filter(None, [recipe.tokens.dictionary])),
         ),
         Stage(
             number=4,
@@ -118,6 +119,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
     ]
 
 
-def _fingerprint(folders: Sequence[str]) -> str | None:
-    """Fingerprint of the recordings that augmentation takes; None: they are not at hand."""
-    return (fingerprint_files([Path(folder) for folder in folders]) or None) if folders else ""
+def _fingerprint(paths: Iterable[str]) -> str | None:
+    """Fingerprint of the user's files and folders; None: they are not at hand."""
+    named = [Path(path) for path in paths]
+    return (fingerprint_files(named) or None) if named else ""

@@ -1,6 +1,7 @@
 """The kinds of tokens there are, by name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic import Field
 from asr.errors import ModelError
 from asr.settings import Settings
 from asr.tokens.characters import Characters
+from asr.tokens.phones import PhoneTable
 from asr.tokens.pieces import Pieces
 from asr.tokens.table import TokenTable
 
@@ -15,16 +17,30 @@ from asr.tokens.table import TokenTable
 class TokenSettings(Settings):
     """How text is cut into tokens."""
 
-    kind: Literal["characters", "bpe"] = "characters"
+    kind: Literal["characters", "bpe", "phones"] = "characters"
     size: int = Field(default=500, ge=2)  # number of pieces, where the kind is bpe
+    # Of pronunciations, in CMUdict's format, where the kind is phones; None: CMUdict itself.
+    dictionary: str | None = None
 
 
-def learn_tokens(settings: TokenSettings, texts: Iterable[str]) -> TokenTable:
-    """Make the token table of the kind the settings name from normalised training texts.
+def learn_tokens(
+    settings: TokenSettings, texts: Iterable[str], normalize: Callable[[str], str] = str
+) -> TokenTable:
+    """Make the token table of the kind the settings name.
+
+    Args:
+        settings: which kind.
+        texts: of the training, normalised.
+        normalize: what they went through; the words of a dictionary do, too.
 
     Raises:
-        ConfigError: the texts do not give as many pieces as the settings ask for.
+        ConfigError: the texts do not give as many pieces as the settings ask for, or there is no
+            such dictionary.
+        DataError: the dictionary is damaged, or a word cannot be pronounced.
     """
+    if settings.kind == "phones":
+        path = None if settings.dictionary is None else Path(settings.dictionary)
+        return PhoneTable.learn(texts, path, normalize)
     if settings.kind == "bpe":
         return Pieces.learn(texts, settings.size)
     return Characters.learn(texts)
@@ -39,4 +55,6 @@ def tokens_from_json(data: Any, where: str) -> TokenTable:
             return Characters(symbols)
         if table.get("kind") == Pieces.kind:
             return Pieces.from_json(table, where)
+        if table.get("kind") == PhoneTable.kind:
+            return PhoneTable.from_json(table, where)
     raise ModelError(f"{where}: not a token table of a known kind; is the file damaged?")

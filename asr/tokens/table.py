@@ -28,6 +28,10 @@ class TokenTable(ABC):
         """Id of the token that stands between words; None where words are told otherwise."""
         return self._ids.get(" ")
 
+    def spellings(self, word: str) -> list[list[int]]:
+        """The ways of emitting a word, in ids; none where it has a character without a token."""
+        return [] if self.unknown(word) else [self.encode(word)]
+
     @abstractmethod
     def begins_word(self, token: int) -> bool:
         """Whether a word begins with a token, wherever it stands."""
@@ -62,6 +66,7 @@ class TokenTable(ABC):
         return {"kind": self.kind, "symbols": list(self.symbols[1:])}
 
     kind: str
+    orthographic = True  # whether tokens are written as they stand, so that any word can be
 
 
 def frames_needed(sequence: Sequence[object]) -> int:

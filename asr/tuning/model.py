@@ -106,7 +106,7 @@ def tune_decoder(
             rescorer = Rescorer(search, rnn.log_probs, dev.tokens, rescoring)
             best = [rescorer(rows)[0] for rows in dev.log_probs]
             rates["rescored"] = dev.count(best)
-        if decoder.lexicon is not None:
+        if decoder.lexicon is not None and dev.tokens.orthographic:
             penalty, best = _tune_penalty(dev, best, decoder.lexicon)
             rates["words outside the lexicon"] = dev.count(best)
     judged = _judge(dev, best)
@@ -138,7 +138,7 @@ def _judge(dev: DevelopmentSet, hypotheses: Sequence[Hypothesis]) -> list[Judged
     """Of every word that was recognised: how sure the model was, and whether it was right."""
     judged = []
     for one, rows, reference in zip(hypotheses, dev.log_probs, dev.references, strict=True):
-        words = align_words(rows, dev.tokens.encode(one.text), dev.tokens)
+        words = align_words(rows, one, dev.tokens)
         edits = [edit for edit in align_texts(reference, one.text).edits if edit.kind != "delete"]
         judged += [
             Judged(word.log_prob, edit.kind == "equal")

@@ -13,14 +13,13 @@ from asr.batching import BatchSettings
 from asr.bundle import Bundle
 from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.folder import (
-    LANGUAGE_MODEL,
     WORDS,
+    copy_language_model,
     load_decoder,
-    place_language_model,
-    read_words,
     save_decoder,
 )
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.lexicon import read_words
 from asr.decoding.pool import DecodingPool
 from asr.errors import AsrError
 from asr.files import write_text
@@ -82,14 +81,9 @@ def write_tuned(
     _say(f"confidences: expected calibration error {before:.3f}, calibrated {after:.3f}")
     write_text(output / "tune.json", json.dumps(tuned.to_json(), indent=1) + "\n")
     if source != output:
-        language_model, words = source / LANGUAGE_MODEL, source / WORDS
         if rnn is not None:
             save_rnn(output, rnn)
-        place_language_model(
-            output,
-            language_model if language_model.exists() else None,
-            read_words(words) if words.exists() else None,
-        )
+        copy_language_model(source, output)
     save_decoder(output, tuned.description)
     return tuned
 

@@ -14,10 +14,15 @@ from asr.decoding.confidence import (
     expected_calibration_error,
     fit_calibration,
 )
+from asr.decoding.hypothesis import Hypothesis
 from asr.errors import DataError
 from asr.tokens import Characters, Pieces
 
 TOKENS = Characters(" ab")
+
+
+def spoken(text: str) -> Hypothesis:
+    return Hypothesis(text, tuple(TOKENS.encode(text)), (), 0.0)
 
 
 @pytest.mark.parametrize("ids", [[2], [2, 2], [2, 3, 1], [3, 1, 2, 2]])
@@ -46,10 +51,10 @@ def test_words_are_what_stands_between_spaces() -> None:
     log_probs = torch.full((8, 4), -9.0)
     for frame, token in enumerate(path):
         log_probs[frame, token] = -0.1 * (frame + 1)
-    words = align_words(log_probs, [2, 3, 1, 2], TOKENS)
+    words = align_words(log_probs, spoken("ab a"), TOKENS)
     assert [(one.text, one.start, one.end) for one in words] == [("ab", 0, 4), ("a", 7, 8)]
     assert [one.log_prob for one in words] == pytest.approx([(-0.1 - 0.4) / 2, -0.8])
-    assert align_words(log_probs, [], TOKENS) == []
+    assert align_words(log_probs, spoken(""), TOKENS) == []
 
 
 def test_words_of_pieces_begin_where_a_piece_says_so() -> None:
@@ -58,7 +63,7 @@ def test_words_of_pieces_begin_where_a_piece_says_so() -> None:
     log_probs = torch.full((2 * len(ids), len(tokens)), -9.0)
     for place, token in enumerate(ids):
         log_probs[2 * place, token] = log_probs[2 * place + 1, 0] = -0.1
-    words = align_words(log_probs, ids, tokens)
+    words = align_words(log_probs, Hypothesis("ab abba", tuple(ids), (), 0.0), tokens)
     assert [one.text for one in words] == ["ab", "abba"]
     assert words[0].start == 0
     assert words[0].end <= words[1].start

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from asr.decoding.beam import BeamDecoder, BeamSettings, spell
+from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.greedy import greedy_decode
+from asr.decoding.lexicon import spell
 from asr.decoding.pool import DecodingPool
 from asr.errors import ModelError
 from asr.lm.arpa import read_arpa, write_arpa

@@ -80,9 +80,9 @@ def test_a_hotword_that_was_not_said_disturbs_nothing() -> None:
 
 def test_the_words_around_keep_their_places() -> None:
     log_probs = spoken("dad kanya bed")
-    before = align_words(log_probs, TOKENS.encode("dad kanya bed"), TOKENS)
+    before = align_words(log_probs, found("dad kanya bed"), TOKENS)
     revised = Reviser(TOKENS, hotwords=Hotwords(("kenya",), 8.0))(found("dad kanya bed"), log_probs)
-    after = align_words(log_probs, revised.tokens, TOKENS)
+    after = align_words(log_probs, revised, TOKENS)
     assert [before[0], before[2]] == [after[0], after[2]]
 
 

@@ -1,0 +1,75 @@
+"""The lexicon: words that a search can find, and the ways each is spelled in tokens."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from asr.errors import ModelError
+from asr.files import whole_file
+from asr.tokens import TokenTable
+
+Lexicon = Mapping[str, Sequence[Sequence[int]]]  # token ids
+
+
+def spell(words: Sequence[str], tokens: TokenTable) -> dict[str, list[list[int]]]:
+    """A lexicon of words spelled as the tokens spell them; words they cannot spell are left out."""
+    spelled = {word: tokens.spellings(word) for word in words}
+    return {word: spellings for word, spellings in spelled.items() if spellings}
+
+
+def write_lexicon(path: Path, words: Sequence[str], tokens: TokenTable) -> None:
+    """Write a lexicon: one word a line, or, where tokens cannot be read, one of its spellings.
+
+    Words that cannot be spelled stand alone.
+    """
+    console = Console(stderr=True)
+    hidden = tokens.orthographic or not console.is_terminal
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for word in track(words, "pronouncing", console=console, disable=hidden, transient=True):
+            file.writelines(f"{line}\n" for line in _lines(word, tokens))
+
+
+def _lines(word: str, tokens: TokenTable) -> Iterable[str]:
+    spellings = [] if tokens.orthographic else tokens.spellings(word)
+    if not spellings:
+        yield word
+    for ids in spellings:
+        yield " ".join([word, *(tokens.symbols[number] for number in ids)])
+
+
+def read_lexicon(path: Path, tokens: TokenTable) -> Lexicon:
+    """Read a lexicon; words that the tokens cannot spell are left out.
+
+    Raises:
+        ModelError: the file cannot be read, or has tokens that are not in the table.
+    """
+    if tokens.orthographic:
+        return spell(read_words(path), tokens)
+    number = {symbol: place for place, symbol in enumerate(tokens.symbols)}
+    found: dict[str, list[list[int]]] = {}
+    for place, line in enumerate(_read_lines(path), start=1):
+        word, *symbols = line.split()
+        try:
+            ids = [number[symbol] for symbol in symbols]
+        except KeyError as error:
+            raise ModelError(
+                f"{path}, line {place}: {error} is not a token of the model; copy the model again"
+            ) from None
+        if ids:
+            found.setdefault(word, []).append(ids)
+    return found
+
+
+def read_words(path: Path) -> list[str]:
+    """Read the words of a lexicon. Raises ModelError where the file cannot be read."""
+    return list(dict.fromkeys(line.split()[0] for line in _read_lines(path)))
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
+    return [line for line in lines if line.strip()]
