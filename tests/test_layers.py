@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # place that says what a valid frame is.
     ("asr.encoder", "asr.hearing"),
     ("asr.decoding", "asr.scoring"),
+    ("asr.transcript",),
     ("asr.training",),
     ("asr.rnnlm",),
     ("asr.bundle",),
