@@ -1,0 +1,55 @@
+"""A transcript as it is written: times in whole milliseconds, within the recording."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from asr.decoding.hypothesis import Word
+from asr.transcript.transcript import Transcript
+
+
+def round_transcript(transcript: Transcript) -> Transcript:
+    """Round the times to milliseconds and the confidences to four decimals.
+
+    Every format is written from the answer, so a word has the same times in all of them. There
+    0 <= start < end <= duration holds for every word, and none begins before the one before it has
+    ended: a word that is shorter gets one millisecond, one that reaches over the beginning of the
+    next ends there, one that reaches over the end of the recording ends with it. What has such
+    times already stays as it is. Where there are more words than milliseconds, the duration grows.
+
+    Bytes of a file name that are no UTF-8, which Python holds as lone surrogates, become U+FFFD:
+    no file in UTF-8 can have them.
+    """
+    words = transcript.words
+    duration = max(_milliseconds(transcript.duration), len(words))
+    rounded = iter(_round_words(words, duration))
+    return replace(
+        transcript,
+        name=re.sub("[\ud800-\udfff]", "\ufffd", transcript.name),
+        duration=duration / 1000,
+        segments=tuple(
+            replace(segment, words=tuple(next(rounded) for _ in segment.words))
+            for segment in transcript.segments
+        ),
+    )
+
+
+def _round_words(words: Sequence[Word], duration: int) -> list[Word]:
+    """Words with times in order, the last at most `duration` milliseconds."""
+    starts: list[int] = []
+    for word in words:
+        starts.append(max(_milliseconds(word.start), starts[-1] + 1 if starts else 0))
+    rounded = []
+    limit = duration
+    for word, wanted in zip(reversed(words), reversed(starts), strict=True):
+        start = min(wanted, limit - 1)
+        end = min(max(_milliseconds(word.end), start + 1), limit)
+        rounded.append(
+            replace(word, start=start / 1000, end=end / 1000, confidence=round(word.confidence, 4))
+        )
+        limit = start
+    return rounded[::-1]
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
