@@ -104,14 +104,19 @@ def resample(waveform: Waveform, sample_rate: int) -> Waveform:
 def refuse_silence(waveform: Waveform, path: Path) -> None:
     """Raise AudioError where a recording has no sound, or numbers that are no sound, in it."""
     peak = float(np.abs(waveform.samples).max(initial=0.0))
+    refuse_silent_peak(peak, waveform.duration, str(path))
+
+
+def refuse_silent_peak(peak: float, seconds: float, name: str) -> None:
+    """Raise AudioError where the loudest sample of a recording is none, or no number."""
     if not math.isfinite(peak):
         raise AudioError(
-            f"{path}: has samples that are not numbers (NaN or infinite); record again",
+            f"{name}: has samples that are not numbers (NaN or infinite); record again",
             "not-finite",
         )
     if peak < _SILENCE_PEAK:
         raise AudioError(
-            f"{path}: silent: the loudest of {waveform.duration:.2f} s is {peak:.1e} of full scale "
+            f"{name}: silent: the loudest of {seconds:.2f} s is {peak:.1e} of full scale "
             f"(expected {_SILENCE_PEAK:.0e} or more); check the microphone or the channel",
             "silent",
         )

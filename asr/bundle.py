@@ -61,7 +61,7 @@ class Bundle:
     @property
     def text_side(self) -> ModelText:
         """What decoding has to know of it."""
-        seconds = self.encoder.settings.factor * self.features.shift_seconds
+        seconds = frame_seconds(self.features, self.encoder.settings)
         return ModelText(self.tokens, self.normalizer, seconds)
 
     def encoder_frames(self, seconds: float) -> int:
@@ -126,7 +126,12 @@ def read_text_side(folder: Path) -> ModelText:
         ModelError: it is not a model folder, it is damaged, or a newer version wrote it.
     """
     features, encoder, normalizer, tokens = _read_settings(folder, read_description(folder))
-    return ModelText(tokens, normalizer, encoder.factor * features.shift_seconds)
+    return ModelText(tokens, normalizer, frame_seconds(features, encoder))
+
+
+def frame_seconds(features: FeatureSettings, encoder: EncoderSettings) -> float:
+    """Seconds from one encoder frame to the next; exactly, since over hours rounding would tell."""
+    return encoder.factor * features.shift / features.sample_rate
 
 
 def _read_settings(

@@ -1,6 +1,5 @@
-"""The recogniser: a model folder and recordings in, hypotheses out."""
+"""The recogniser: a model folder and utterances in, hypotheses out."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from asr.audio import Waveform, load_audio, read_info, refuse_silence, resample
+from asr.audio import read_info
 from asr.batching import BatchSettings, plan_batches
 from asr.bundle import Bundle, load_bundle
 from asr.dataset import FrontEnd
@@ -25,7 +24,7 @@ MANY = 50  # utterances, for which processes are worth their start
 
 
 class Recognizer:
-    """Transcribes with one model; what it answers does not depend on how files are batched."""
+    """Transcribes utterances with one model; how they are batched changes nothing."""
 
     def __init__(self, bundle: Bundle, decoder: EmissionDecoder | None = None) -> None:
         """`decoder` is that of the bundle's model; without one, it is decoded greedily."""
@@ -48,27 +47,6 @@ class Recognizer:
             ConfigError: the options ask for what there is not.
         """
         return cls(load_bundle(folder, device), EmissionDecoder.load(folder, options))
-
-    def transcribe_file(self, path: Path) -> Hypothesis:
-        """Transcribe one recording, at whatever sample rate it has.
-
-        Raises:
-            AudioError: the file is unreadable, empty, silent or too short.
-        """
-        waveform = load_audio(path)
-        refuse_silence(waveform, path)
-        rate = self.bundle.features.sample_rate
-        if waveform.sample_rate != rate:
-            print(
-                f"asr: {path}: resampled from {waveform.sample_rate} Hz to the model's {rate} Hz",
-                file=sys.stderr,
-            )
-        return self.transcribe(waveform, str(path))
-
-    def transcribe(self, waveform: Waveform, name: str = "waveform") -> Hypothesis:
-        """Transcribe a waveform; `name` is what an error calls it."""
-        at_rate = resample(waveform, self.bundle.features.sample_rate)
-        return self._decoder(self._log_probs([self._front_end.features(at_rate, name)])[0])
 
     def transcribe_all(
         self,
@@ -118,8 +96,17 @@ class Recognizer:
                 except AsrError as error:
                     yield utterance, error
             if ready:
-                found = self._log_probs([features for _, features in ready])
+                found = self.log_probs([features for _, features in ready])
                 yield from zip((u for u, _ in ready), found, strict=True)
+
+    @torch.inference_mode()
+    def log_probs(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Feature matrices (T, F) of several utterances -> log-probabilities (U, V) of each."""
+        lengths = torch.tensor([len(matrix) for matrix in features], device=self._device)
+        padded = torch.nn.utils.rnn.pad_sequence(list(features), batch_first=True)
+        emissions = self.bundle.encoder(padded.to(self._device), lengths)
+        rows = zip(emissions.log_probs.cpu(), emissions.lengths.tolist(), strict=True)
+        return [row[:length] for row, length in rows]
 
     def _frames(self, utterance: Utterance) -> int:
         """Frames of an utterance, roughly; the file says where the manifest does not (0 s)."""
@@ -127,15 +114,6 @@ class Recognizer:
         if seconds == 0.0:
             seconds = read_info(utterance.audio_path).duration - utterance.offset
         return max(1, round(seconds / self.bundle.features.shift_seconds))
-
-    @torch.inference_mode()
-    def _log_probs(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Feature matrices (T, F) of several utterances -> log-probabilities (U, V) of each."""
-        lengths = torch.tensor([len(matrix) for matrix in features], device=self._device)
-        padded = torch.nn.utils.rnn.pad_sequence(list(features), batch_first=True)
-        emissions = self.bundle.encoder(padded.to(self._device), lengths)
-        rows = zip(emissions.log_probs.cpu(), emissions.lengths.tolist(), strict=True)
-        return [row[:length] for row, length in rows]
 
 
 @contextmanager

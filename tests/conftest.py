@@ -4,3 +4,23 @@ import os
 
 # Threads that wait for each other on a busy machine make such a model forty times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tone_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bidirectional model that hears each utterance normalised by itself."""
+    from trained_model import train_model
+
+    return train_model(tmp_path_factory.mktemp("tones"))
+
+
+@pytest.fixture(scope="session")
+def one_way_tone_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A one-way model with global CMVN, which can be fed piece by piece."""
+    from trained_model import ONE_WAY, train_model
+
+    return train_model(tmp_path_factory.mktemp("one_way"), *ONE_WAY)

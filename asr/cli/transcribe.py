@@ -1,6 +1,6 @@
 """`asr transcribe`: recordings in, text out."""
 
-import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,44 +19,92 @@ from asr.cli.options import (
 )
 
 
+class Channels(StrEnum):
+    """What becomes of several channels."""
+
+    MIX = "mix"
+    SPLIT = "split"
+
+
 def transcribe(
-    files: Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg, opus, mp3.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Recordings, folders of them, patterns ('a/*.mp3'), manifests (.jsonl), or -."
+        ),
+    ] = None,
     *,
     model: ModelOption,
+    files_from: Annotated[
+        str | None, typer.Option(help="A file with a path on each line; - is standard input.")
+    ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option("--format", help="txt, json, jsonl, srt, vtt, tsv, ctm, textgrid: srt,json."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File for the one transcript.")
+    ] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option(help="Folder that gets a file for each transcript.")
+    ] = None,
+    channels: Annotated[
+        Channels, typer.Option(help="Mix channels, or transcribe each by itself.")
+    ] = Channels.MIX,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Transcribe - while it comes: WAV or 16-bit samples.")
+    ] = False,
+    line_length: Annotated[int, typer.Option(min=1, help="Characters a subtitle line.")] = 42,
+    lines: Annotated[int, typer.Option(min=1, help="Lines a subtitle.")] = 2,
     no_lm: GreedyOption = False,
     beam: BeamOption = None,
     lm_weight: LmWeightOption = None,
     hotwords: HotwordsOption = None,
     hotword_bonus: HotwordBonusOption = 8.0,
     device: DeviceOption = Device.AUTO,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU; else all.")] = None,
 ) -> None:
-    """Print the transcript of each of FILES, one line a file, with its path where there are many.
+    """Write what is said in recordings of any length and format.
 
-    A file that cannot be transcribed is named on stderr; the others are transcribed all the same,
-    and the exit status is 2.
+    Without --format the text goes to standard output, a line a recording, with its name where
+    there are several. A recording that cannot be transcribed is named on stderr; the others are
+    transcribed all the same, and the exit status is 2.
     """
-    from asr.errors import AsrError
-    from asr.recognizer import Recognizer
+    import torch
+
+    from asr.errors import ConfigError
+    from asr.sources import STANDARD_INPUT
     from asr.training.distributed import choose_device
+    from asr.transcript.cues import CueSettings
+    from asr.transcript.delivery import Delivery
 
     options = decoding_options(
-        greedy=no_lm,
-        beam=beam,
-        lm_weight=lm_weight,
-        hotwords=hotwords,
-        bonus=hotword_bonus,
+        greedy=no_lm, beam=beam, lm_weight=lm_weight, hotwords=hotwords, bonus=hotword_bonus
     )
-    recognizer = Recognizer.load(model, choose_device(device.value), options)
-    failed = 0
-    for path in files:
-        try:
-            text = recognizer.transcribe_file(path).text
-        except AsrError as error:
-            print(f"asr: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        print(f"{path}\t{text}" if len(files) > 1 else text, flush=True)
-    if failed:
-        if len(files) > 1:
-            print(f"asr: {failed} of {len(files)} files not transcribed", file=sys.stderr)
+    names = tuple(name.strip() for name in (formats or "").split(",") if name.strip())
+    cues = CueSettings(line_length=line_length, lines=lines)
+    delivery = Delivery(names, output, output_dir, cues)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    where = choose_device(device.value)
+    if stream:
+        from asr.live.session import run_live
+
+        if files != [STANDARD_INPUT] or files_from or output or output_dir:
+            raise ConfigError(
+                "--stream writes what comes on - to standard output: asr transcribe --stream -"
+            )
+        run_live(model, where, options, format=names[0] if names else "txt")
+        return
+    from asr.transcribing import transcribe_files
+
+    if not transcribe_files(
+        files or [],
+        files_from,
+        model=model,
+        device=where,
+        options=options,
+        split=channels is Channels.SPLIT,
+        delivery=delivery,
+    ):
         raise typer.Exit(2)

@@ -75,6 +75,11 @@ def align_words(log_probs: Tensor, hypothesis: Hypothesis, tokens: TokenTable) -
         DataError: the tokens do not fit into the frames.
     """
     ids = tokens.encode(hypothesis.text) if tokens.orthographic else hypothesis.tokens
+    if tokens.space is not None:
+        # A space that the model puts into a pause, before the first word or beside another space,
+        # is no more than a blank; the path would bend a word to make use of it.
+        log_probs = log_probs.clone()
+        log_probs[:, 0] = torch.maximum(log_probs[:, 0], log_probs[:, tokens.space])
     words: list[list[TokenSpan]] = [[]]
     for span in align_tokens(log_probs, ids):
         if span.token == tokens.space:

@@ -99,7 +99,7 @@ def compare_models(
     with _progress_bar() as bar:
         task = bar.add_task("", total=total)
         for name, weights, encoder in jobs:
-            seconds = _frame_seconds(bundles[name])
+            seconds = bundles[name].text_side.frame_seconds
             decays = measure_gradients(
                 encoder,
                 heard[name],
@@ -149,11 +149,6 @@ def _seconds(utterance: Utterance) -> float:
     if utterance.duration:
         return utterance.duration
     return read_info(utterance.audio_path).duration - utterance.offset
-
-
-def _frame_seconds(bundle: Bundle) -> float:
-    shift = bundle.features.shift / bundle.features.sample_rate
-    return shift * bundle.encoder.settings.factor
 
 
 def _progress_bar() -> Progress:

@@ -1,7 +1,7 @@
 """The acoustic model: subsampling, a deep recurrent stack, and a CTC head."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -65,9 +65,13 @@ class Encoder(nn.Module):
         hidden, lengths = self.subsampling(features, lengths)
         for block in self.blocks:
             hidden = block(hidden, lengths)
+        return Emissions(self.log_probs(hidden), lengths)
+
+    def log_probs(self, hidden: Tensor) -> Tensor:
+        """(B, U, D) of the last recurrent layer -> (B, U, V) log-probabilities."""
         # In float32 whatever the autocast: CTC adds thousands of these numbers.
-        logits = self.head(self.norm(hidden)).float()
-        return Emissions(logits.log_softmax(dim=2), lengths)
+        logits: Tensor = self.head(self.norm(hidden)).float()
+        return logits.log_softmax(dim=2)
 
     def frames(self, feature_frames: int) -> int:
         """Encoder frames U of T feature frames."""
@@ -93,9 +97,16 @@ class _Block(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """(B, U, D) -> (B, U, outputs)."""
-        outputs: Tensor = self.recurrent(self.norm(inputs), lengths)
-        outputs = self.dropout(self.projection(outputs))
-        return outputs
+        return self._project(self.recurrent(self.norm(inputs), lengths))
+
+    def stream(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """(B, U, D) that follow the frames of a state -> (B, U, outputs), and the state after."""
+        outputs, after = self.recurrent.stream(self.norm(inputs), state)
+        return self._project(outputs), after
+
+    def _project(self, outputs: Tensor) -> Tensor:
+        projected: Tensor = self.dropout(self.projection(outputs))
+        return projected
 
 
 class LockedDropout(nn.Module):

@@ -34,6 +34,11 @@ class RecurrentLayer(nn.Module):
         back = reverse(self.back(reverse(inputs, index))[0], index)
         return torch.cat([ahead, back], dim=2)
 
+    def stream(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """(B, T, D) that follow the frames of a state -> (B, T, H) and the state; one-way only."""
+        outputs, after = self.ahead(inputs, state)
+        return outputs, after
+
 
 def reversal_index(lengths: Tensor, frames: int) -> Tensor:
     """(B,) lengths -> (B, T) positions: length-1 … 0 on valid frames, padding stays in place."""

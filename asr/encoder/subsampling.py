@@ -48,6 +48,15 @@ class Convolution(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.outputs = size * channels
 
+    @property
+    def reach(self) -> int:
+        """Frames on each side of an output's own first one that it hears."""
+        reach, stride_before = 0, 1
+        for stride in self._strides:
+            reach += stride_before * (max(3, 2 * stride - 1) // 2)
+            stride_before *= stride
+        return reach
+
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, F) -> (B, U, channels * F'); what lies past a length counts as zeros."""
         maps = features.unsqueeze(1)

@@ -57,6 +57,16 @@ def test_words_are_what_stands_between_spaces() -> None:
     assert align_words(log_probs, spoken(""), TOKENS) == []
 
 
+def test_a_space_in_a_pause_moves_no_word() -> None:
+    """Frames: ' ' _ _ a b _ ' ' _ a ' ', where a and b are almost as good in the pause."""
+    path = [1, 0, 0, 2, 3, 0, 1, 0, 2, 1]
+    log_probs = torch.full((10, 4), -6.0)
+    log_probs[torch.arange(10), path] = -0.01
+    log_probs[:3, 2:] = -1.0
+    words = align_words(log_probs, spoken("ab a"), TOKENS)
+    assert [(one.text, one.start, one.end) for one in words] == [("ab", 3, 5), ("a", 8, 9)]
+
+
 def test_words_of_pieces_begin_where_a_piece_says_so() -> None:
     tokens = Pieces.learn(["ab ba", "abba ab", "ba ab"] * 4, 7)
     ids = tokens.encode("ab abba")

@@ -1,0 +1,118 @@
+"""A stream of PCM sound on a pipe: WAV as recorders write it, or plain 16-bit samples."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from asr.errors import AudioError
+
+Samples = NDArray[np.float32]
+
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_TYPES: dict[tuple[int, int], str] = {(_PCM, 16): "<i2", (_PCM, 32): "<i4", (_FLOAT, 32): "<f4"}
+
+
+@dataclass(frozen=True)
+class PcmFormat:
+    """How the samples lie in the stream."""
+
+    sample_rate: int  # Hz
+    channels: int = 1
+    type: str = "<i2"  # as numpy names it
+
+    @property
+    def frame_bytes(self) -> int:
+        """Of one sample of all channels."""
+        return self.channels * np.dtype(self.type).itemsize
+
+
+def read_pcm(stream: BinaryIO, sample_rate: int) -> Iterator[Samples]:
+    """Read a stream as it comes, one channel at another rate.
+
+    Args:
+        stream: WAV of 16 or 32 bits; without its header, 16-bit little-endian samples of one
+            channel at the rate wanted.
+        sample_rate: Hz, wanted.
+
+    Yields:
+        (n,) samples, as soon as they are there.
+
+    Raises:
+        AudioError: it is a WAV of another kind, or some other file.
+    """
+    head = _read(stream, 12)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        format, rest = _read_wav_head(stream), b""
+    elif head[:4] in (b"fLaC", b"OggS") or head[:3] == b"ID3" or head[4:8] == b"ftyp":
+        raise AudioError(
+            "-: a compressed file came; --stream expects WAV or plain 16-bit samples: "
+            "ffmpeg -i FILE -f wav - | asr transcribe --stream -"
+        )
+    else:
+        format, rest = PcmFormat(sample_rate), head
+    resampler = None
+    if format.sample_rate != sample_rate:
+        resampler = soxr.ResampleStream(format.sample_rate, sample_rate, 1, dtype="float32")
+    for samples in _blocks(stream, format, rest):
+        yield samples if resampler is None else resampler.resample_chunk(samples)
+    if resampler is not None:
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _read_wav_head(stream: BinaryIO) -> PcmFormat:
+    """Read up to the samples."""
+    format = None
+    while len(chunk := _read(stream, 8)) == 8:
+        name, length = struct.unpack("<4sI", chunk)
+        if name == b"data":
+            if format is None:
+                break
+            return format
+        body = _read(stream, length + length % 2)
+        if name == b"fmt " and len(body) >= 16:
+            format = _format(body)
+    raise AudioError("-: the WAV header is damaged or cut short; check the program before the pipe")
+
+
+def _format(body: bytes) -> PcmFormat:
+    code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
+    if code == _EXTENSIBLE and len(body) >= 26:
+        (code,) = struct.unpack("<H", body[24:26])
+    if (code, bits) not in _TYPES or not channels or not rate:
+        raise AudioError(
+            f"-: a WAV of {bits} bits and type {code} came; expected 16-bit or 32-bit PCM or "
+            "32-bit float: arecord -f S16_LE -r 16000 -t wav"
+        )
+    return PcmFormat(rate, channels, _TYPES[code, bits])
+
+
+def _blocks(stream: BinaryIO, format: PcmFormat, rest: bytes) -> Iterator[Samples]:
+    # What is there is taken at once, without waiting for more.
+    read = getattr(stream, "read1", stream.read)
+    while True:
+        whole = len(rest) // format.frame_bytes * format.frame_bytes
+        if whole:
+            yield _to_samples(rest[:whole], format)
+        block = read(1 << 16)
+        if not block:
+            return
+        rest = rest[whole:] + block
+
+
+def _to_samples(data: bytes, format: PcmFormat) -> Samples:
+    values = np.frombuffer(data, format.type).reshape(-1, format.channels)
+    scale = 1.0 if values.dtype.kind == "f" else 2.0 ** (8 * values.dtype.itemsize - 1)
+    samples: Samples = (values / scale).mean(axis=1).astype(np.float32)
+    return samples
+
+
+def _read(stream: BinaryIO, count: int) -> bytes:
+    data = b""
+    while len(data) < count and (more := stream.read(count - len(data))):
+        data += more
+    return data

@@ -1,0 +1,170 @@
+"""Transcribing the user's recordings: sources in, transcripts delivered, trouble reported."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from asr.audio import read_blocks, read_info
+from asr.emission_decoder import DecodingOptions
+from asr.errors import AsrError
+from asr.recognizer import decoding_pool
+from asr.sources import Source, find_sources, needs_standard_input
+from asr.standard_input import standard_input_file
+from asr.transcriber import Recording, Transcriber
+from asr.transcript.delivery import Delivery
+from asr.transcript.transcript import Transcript
+
+_SEGMENT = 6.0  # seconds, about as long as one is
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One transcript to be made."""
+
+    source: Source
+    stem: PurePosixPath
+    channel: int | None
+    seconds: float = 0.0  # as the file's header says; 0: it cannot be read
+    sample_rate: int | None = None  # of the file, Hz
+
+
+def transcribe_files(
+    files: Sequence[str],
+    files_from: str | None,
+    *,
+    model: Path,
+    device: torch.device | str,
+    options: DecodingOptions,
+    split: bool,
+    delivery: Delivery,
+) -> bool:
+    """Transcribe what the user named; whether all of it could be.
+
+    Args:
+        files: recordings, folders, patterns, manifests, `-`.
+        files_from: a list of more of them.
+        model: its folder.
+        device: where it computes.
+        options: of decoding.
+        split: whether channels are transcribed each by itself.
+        delivery: where transcripts go.
+
+    Raises:
+        AsrError: nothing can be transcribed at all.
+    """
+    with ExitStack() as stack:
+        piped = None
+        if needs_standard_input(files, files_from):
+            piped = stack.enter_context(standard_input_file())
+        sources = find_sources(files, files_from, standard_input=piped)
+        failed = [source for source in sources if source.problem is not None]
+        for source in failed:
+            _report(source.problem)
+        good = [source for source in sources if source.problem is None]
+        jobs = [job for source in good for job in _jobs(source, split=split)]
+        delivery.check([Path(job.stem) for job in jobs])
+        if not jobs:
+            return False
+        transcriber = Transcriber.load(model, device, options)
+        _say_resampling(jobs, transcriber.sample_rate)
+        total = sum(job.seconds for job in jobs)
+        pool = stack.enter_context(decoding_pool(model, options, int(total / _SEGMENT)))
+        progress = stack.enter_context(_progress_bar())
+        task = progress.add_task("transcribing", total=total or None)
+        recordings = {id(job): _recording(job, transcriber.sample_rate) for job in jobs}
+        pairs = zip(
+            jobs,
+            transcriber.transcribe_all(
+                recordings.values(), pool, lambda seconds: progress.advance(task, seconds)
+            ),
+            strict=True,
+        )
+        started, heard, bad = time.monotonic(), 0.0, len(failed)
+        for job, (_, answer) in pairs:
+            if isinstance(answer, Transcript):
+                heard += answer.duration
+                delivery.write(answer, Path(job.stem), alone=len(jobs) == 1 and not failed)
+            else:
+                _report(answer)
+                bad += 1
+    _summarise(heard, time.monotonic() - started, bad, len(jobs) + len(failed))
+    return bad == 0
+
+
+def _jobs(source: Source, *, split: bool) -> Iterator[_Job]:
+    try:
+        info = read_info(source.path)
+    except AsrError:
+        yield _Job(source, source.stem, None)  # what is wrong shows when its turn comes
+        return
+    seconds = source.duration or max(0.0, info.duration - source.offset)
+    if not split or info.channels == 1:
+        yield _Job(source, source.stem, None, seconds, info.sample_rate)
+        return
+    for channel in range(1, info.channels + 1):
+        stem = source.stem.with_name(f"{source.stem.name}-{channel}")
+        yield _Job(source, stem, channel, seconds, info.sample_rate)
+
+
+def _recording(job: _Job, sample_rate: int) -> Recording:
+    source = job.source
+    blocks = partial(
+        read_blocks,
+        source.path,
+        sample_rate,
+        channel=job.channel,
+        offset=source.offset,
+        duration=source.duration,
+    )
+    return Recording(source.name, blocks, job.channel)
+
+
+def _report(error: AsrError | None) -> None:
+    print(f"asr: {error}", file=sys.stderr)
+
+
+def _say_resampling(jobs: Sequence[_Job], sample_rate: int) -> None:
+    others = {
+        job.source.name: job.sample_rate
+        for job in jobs
+        if job.sample_rate not in (None, sample_rate)
+    }
+    if others:
+        name, rate = next(iter(others.items()))
+        more = f" and {len(others) - 1} others" if len(others) > 1 else ""
+        print(
+            f"asr: {name}{more}: resampled from {rate} Hz to the model's {sample_rate} Hz",
+            file=sys.stderr,
+        )
+
+
+def _summarise(seconds: float, took: float, bad: int, count: int) -> None:
+    if seconds:
+        speed = seconds / max(took, 1e-9)
+        print(
+            f"asr: {seconds:.1f} s of sound in {took:.1f} s, {speed:.0f} times real time",
+            file=sys.stderr,
+        )
+    if bad and count > 1:
+        print(f"asr: {bad} of {count} recordings not transcribed", file=sys.stderr)
+
+
+def _progress_bar() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )

@@ -1,0 +1,88 @@
+"""Where transcripts go: standard output, a file, or a folder with a file for each."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.errors import ConfigError, DataError
+from asr.transcript.cues import DEFAULT_CUES, CueSettings
+from asr.transcript.formats import FORMATS, find_format, render, write_transcript
+from asr.transcript.transcript import Transcript
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How transcripts are written."""
+
+    formats: tuple[str, ...] = ()  # none: the text alone, a line a recording
+    file: Path | None = None  # for the one recording; with several formats each adds its suffix
+    folder: Path | None = None
+    cues: CueSettings = DEFAULT_CUES
+
+    def check(self, stems: Sequence[Path]) -> None:
+        """Refuse what cannot be done before anything is transcribed.
+
+        Args:
+            stems: of the files in the folder, one a transcript.
+
+        Raises:
+            ConfigError: no such format; transcripts that cannot stand one after the other.
+            DataError: two transcripts would be written into one file.
+        """
+        for name in self.formats:
+            find_format(name)
+        if self.file is not None and self.folder is not None:
+            raise ConfigError("--output names a file and --output-dir a folder: give one of them")
+        if self.folder is not None:
+            if len(set(stems)) < len(stems):
+                twice = next(stem for stem in stems if stems.count(stem) > 1)
+                raise DataError(f"{self.folder / twice}: two recordings would be written there")
+            return
+        if self.file is not None and len(stems) > 1:
+            raise ConfigError(
+                f"--output {self.file}: one file for {len(stems)} recordings; "
+                "use --output-dir, which gets a file for each"
+            )
+        if self.file is None and len(self.formats) > 1:
+            raise ConfigError(
+                f"{len(self.formats)} formats cannot go to standard output together; "
+                "use --output or --output-dir"
+            )
+        if self.file is None and self.formats and len(stems) > 1:
+            (name,) = self.formats
+            if not FORMATS[name].joinable:
+                joinable = ", ".join(one for one, form in FORMATS.items() if form.joinable)
+                raise ConfigError(
+                    f"{len(stems)} recordings cannot go to standard output as one {name}; "
+                    f"use --output-dir, or one of {joinable}"
+                )
+
+    def write(self, transcript: Transcript, stem: Path, *, alone: bool) -> None:
+        """Write a transcript, each file whole or not at all.
+
+        Args:
+            transcript: of one recording or channel.
+            stem: of its file in the folder, relative to it.
+            alone: whether there is no other, so that its text needs no name.
+        """
+        if self.folder is not None:
+            for name in self.formats or ("txt",):
+                suffix = find_format(name).suffix
+                path = self.folder / stem.parent / (stem.name + suffix)
+                write_transcript(path, transcript, format=name, cue_settings=self.cues)
+        elif self.file is not None:
+            for name in self.formats or ("txt",):
+                several = len(self.formats) > 1
+                suffix = find_format(name).suffix if several else ""
+                path = self.file.with_name(self.file.name + suffix)
+                write_transcript(path, transcript, format=name, cue_settings=self.cues)
+        elif self.formats:
+            sys.stdout.write(render(transcript, self.formats[0], cue_settings=self.cues))
+            sys.stdout.flush()
+        else:
+            where = transcript.name
+            if transcript.channel is not None:
+                where += f" (channel {transcript.channel})"
+            one = alone and transcript.channel is None
+            print(transcript.text if one else f"{where}\t{transcript.text}", flush=True)
