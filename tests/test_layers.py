@@ -18,12 +18,12 @@ PACKAGES = ("asr", "data_prep")
 # one package may import each other. Packages stand for all their modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr", "asr.errors"),
-    ("asr.settings", "asr.files", "asr.text", "asr.pages"),
+    ("asr.settings", "asr.files", "asr.text", "asr.pages", "asr.standard_input"),
     ("asr.manifest", "asr.audio", "asr.lm"),
     ("asr.pronunciation",),
     ("asr.tokens",),
     ("asr.features", "asr.augment", "asr.findings"),
-    ("asr.dataset", "asr.batching", "asr.check"),
+    ("asr.dataset", "asr.batching", "asr.check", "asr.sources"),
     # The encoder takes the mask of valid frames from asr.features: upstream of it, and the one
     # place that says what a valid frame is.
     ("asr.encoder", "asr.hearing"),
