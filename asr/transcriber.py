@@ -194,13 +194,15 @@ class Transcriber:
                 heard.append((state, window, features))
             except AsrError as error:
                 state.error, state.ended = error, True
+        if not heard:
+            return
         found = self._recognizer.log_probs([features for _, _, features in heard])
         for (state, window, _), rows in zip(heard, found, strict=True):
             joined = state.stitcher.add(window.start, rows, last=window.last)
             for piece in state.segmenter.add(joined, last=window.last):
                 state.pending += 1
                 yield state, piece
-            state.ended = window.last
+            state.ended = state.ended or window.last
 
     def _windows(
         self,

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from asr.cli import app
 from asr.decoding.folder import read_decoder
 from asr.emission_decoder import DecodingOptions
-from asr.recognizer import Recognizer
+from asr.transcriber import Transcriber
 
 # Two epochs are too few to spell without mistakes.
 _RECIPE = """
@@ -127,11 +127,11 @@ def test_the_model_folder_decodes_with_all_that_is_in_it(
     assert described.settings is not None
     path = next((way.folder / "test").glob("*.wav"))
     tuned, greedy = (
-        Recognizer.load(folder),
-        Recognizer.load(folder, options=DecodingOptions(greedy=True)),
+        Transcriber.load(folder),
+        Transcriber.load(folder, options=DecodingOptions(greedy=True)),
     )
-    assert set(tuned.transcribe_file(path).text.split()) <= set(WORDS)
-    assert greedy.transcribe_file(path).tokens
+    assert set(tuned.transcribe(path).text.split()) <= set(WORDS)
+    assert greedy.transcribe(path).words
     folder.rename(way.exp / "08_tune")
 
 
@@ -151,7 +151,7 @@ def test_a_recurrent_model_ranks_again_what_was_found(way: Way, rates: dict[str,
     assert described.rescoring is not None
     assert not list((way.exp / "05_lm").glob("checkpoint*"))
     path = next((way.folder / "test").glob("*.wav"))
-    assert set(Recognizer.load(way.exp).transcribe_file(path).text.split()) <= set(WORDS)
+    assert set(Transcriber.load(way.exp).transcribe(path).text.split()) <= set(WORDS)
     way.run("--set", text, "--set", "lm.order=2")
 
 
@@ -272,8 +272,8 @@ def test_phones_find_the_words_of_the_text_and_no_others(way: Way, tmp_path: Pat
     assert {"bead B E A D", "dace D A C E"} <= set(lexicon)
     (tmp_path / "own.dict").unlink()
     path = next((way.folder / "test").glob("*.wav"))
-    found = Recognizer.load(phones.exp).transcribe_file(path)
+    found = Transcriber.load(phones.exp).transcribe(path)
     assert set(found.text.split()) <= set(WORDS)
     assert [word.text for word in found.words] == found.text.split()
-    greedy = Recognizer.load(phones.exp, options=DecodingOptions(greedy=True))
-    assert greedy.transcribe_file(path).text
+    greedy = Transcriber.load(phones.exp, options=DecodingOptions(greedy=True))
+    assert greedy.transcribe(path).text

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from asr.bundle import load_bundle
 from asr.cli import app
 from asr.manifest import Utterance
-from asr.recognizer import Recognizer
 from asr.training.reporting import read_metrics
+from asr.transcriber import Transcriber
 
 _RECIPE = """
 name: tones
@@ -100,9 +100,9 @@ def test_training_was_measured_epoch_by_epoch(run: Run) -> None:
 
 
 def test_the_model_transcribes_a_recording_it_never_saw(run: Run) -> None:
-    recognizer = Recognizer.load(run.experiment)
+    transcriber = Transcriber.load(run.experiment)
     utterance = run.test[0]
-    assert recognizer.transcribe_file(utterance.audio_path).text == utterance.text
+    assert transcriber.transcribe(utterance.audio_path).text == utterance.text
 
 
 def test_the_model_says_what_it_was_trained_on(run: Run) -> None:

@@ -12,7 +12,6 @@ from synthetic_speech import RATE, make_texts, speak, write_utterances
 from tiny_model import make_bundle
 from torch import Tensor
 
-from asr.audio import Waveform
 from asr.batching import BatchSettings
 from asr.bundle import save_bundle
 from asr.decoding.hypothesis import Hypothesis
@@ -40,6 +39,14 @@ def transcribe(
     return {utterance.id: answer for utterance, answer in answers}
 
 
+def hear(recognizer: Recognizer, path: Path) -> Hypothesis:
+    """What is heard in one file."""
+    ((_, answer),) = recognizer.transcribe_all([Utterance("one", path, 0.0)], BatchSettings())
+    if isinstance(answer, AsrError):
+        raise answer
+    return answer
+
+
 def assert_same(one: Hypothesis | AsrError, other: Hypothesis) -> None:
     assert isinstance(one, Hypothesis)
     assert (one.text, one.tokens, one.frames) == (other.text, other.tokens, other.frames)
@@ -50,13 +57,13 @@ def test_where_the_manifest_gives_no_duration_batches_are_bounded_all_the_same(
     recognizer: Recognizer, utterances: list[Utterance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes: list[tuple[int, int]] = []
-    compute = recognizer._log_probs
+    compute = recognizer.log_probs
 
     def spy(features: Sequence[Tensor]) -> list[Tensor]:
         shapes.append((len(features), max(map(len, features))))
         return compute(features)
 
-    monkeypatch.setattr(recognizer, "_log_probs", spy)
+    monkeypatch.setattr(recognizer, "log_probs", spy)
     frames = [round(100 * utterance.duration) for utterance in utterances]
     bound = 2 * max(frames)
     unknown = [replace(utterance, duration=0.0) for utterance in utterances]
@@ -80,7 +87,7 @@ def test_a_recording_longer_than_a_batch_is_transcribed_alone(
 ) -> None:
     answers = transcribe(recognizer, utterances, max_frames=10)
     for utterance in utterances:
-        assert_same(answers[utterance.id], recognizer.transcribe_file(utterance.audio_path))
+        assert_same(answers[utterance.id], hear(recognizer, utterance.audio_path))
 
 
 @pytest.mark.parametrize("max_utterances", [1, 2, 9])
@@ -89,7 +96,7 @@ def test_a_batch_says_what_each_file_says_alone(
 ) -> None:
     answers = transcribe(recognizer, utterances, max_utterances=max_utterances)
     for utterance in utterances:
-        alone = recognizer.transcribe_file(utterance.audio_path)
+        alone = hear(recognizer, utterance.audio_path)
         assert len(alone.tokens) > 3, "a model that says nothing would prove nothing"
         assert_same(answers[utterance.id], alone)
 
@@ -112,43 +119,23 @@ def test_a_part_of_a_file_is_transcribed_as_if_it_were_a_file(
     soundfile.write(tmp_path / "second.wav", parts[1], RATE)
     seconds = [len(part) / RATE for part in parts]
     utterance = Utterance("second", tmp_path / "both.wav", seconds[1], offset=seconds[0])
-    alone = recognizer.transcribe_file(tmp_path / "second.wav")
+    alone = hear(recognizer, tmp_path / "second.wav")
     assert_same(transcribe(recognizer, [utterance])["second"], alone)
-
-
-def test_a_waveform_and_its_file_say_the_same(recognizer: Recognizer, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", speak("abcd"), RATE, subtype="FLOAT")
-    from_file = recognizer.transcribe_file(tmp_path / "a.wav")
-    assert_same(recognizer.transcribe(Waveform(speak("abcd"), RATE)), from_file)
-
-
-def test_another_sample_rate_is_resampled_with_a_notice(
-    recognizer: Recognizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    high = soxr.resample(speak("abc fed"), RATE, 16000)
-    soundfile.write(tmp_path / "high.wav", high, 16000, subtype="FLOAT")
-    found = recognizer.transcribe_file(tmp_path / "high.wav")
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert f"{tmp_path / 'high.wav'}: resampled from 16000 Hz to the model's 8000 Hz" in err
-    back = soxr.resample(high.astype(np.float32), 16000, RATE)
-    assert_same(found, recognizer.transcribe(Waveform(back, RATE)))
-
-
-def test_at_the_models_own_rate_there_is_no_notice(
-    recognizer: Recognizer, utterances: list[Utterance], capsys: pytest.CaptureFixture[str]
-) -> None:
-    recognizer.transcribe_file(utterances[0].audio_path)
-    assert capsys.readouterr() == ("", "")
 
 
 def test_two_equal_channels_say_what_one_says(recognizer: Recognizer, tmp_path: Path) -> None:
     samples = speak("abc de")
     soundfile.write(tmp_path / "stereo.wav", np.stack([samples, samples], 1), RATE, subtype="FLOAT")
-    assert_same(
-        recognizer.transcribe_file(tmp_path / "stereo.wav"),
-        recognizer.transcribe(Waveform(samples, RATE)),
-    )
+    soundfile.write(tmp_path / "mono.wav", samples, RATE, subtype="FLOAT")
+    assert_same(hear(recognizer, tmp_path / "stereo.wav"), hear(recognizer, tmp_path / "mono.wav"))
+
+
+def test_another_sample_rate_is_resampled(recognizer: Recognizer, tmp_path: Path) -> None:
+    high = soxr.resample(speak("abc fed"), RATE, 16000)
+    soundfile.write(tmp_path / "high.wav", high, 16000, subtype="FLOAT")
+    back = soxr.resample(high.astype(np.float32), 16000, RATE)
+    soundfile.write(tmp_path / "back.wav", back, RATE, subtype="FLOAT")
+    assert_same(hear(recognizer, tmp_path / "high.wav"), hear(recognizer, tmp_path / "back.wav"))
 
 
 @pytest.fixture
@@ -172,7 +159,7 @@ def test_a_recording_that_cannot_be_used_is_named_with_why(
 ) -> None:
     for why, path in bad_files.items():
         with pytest.raises(AudioError, match=rf"{path.name}: .*{why}|{path.name}: {why}"):
-            recognizer.transcribe_file(path)
+            hear(recognizer, path)
 
 
 def test_bad_recordings_in_a_batch_do_not_keep_the_others_back(
@@ -194,5 +181,5 @@ def test_a_model_folder_is_opened_by_its_path(
 ) -> None:
     save_bundle(tmp_path, recognizer.bundle)
     path = utterances[0].audio_path
-    found = Recognizer.load(tmp_path).transcribe_file(path)
-    assert found == recognizer.transcribe_file(path)
+    found = hear(Recognizer.load(tmp_path), path)
+    assert found == hear(recognizer, path)

@@ -52,11 +52,11 @@ def one(transcriber: Transcriber, samples: NDArray[np.float32], block: int) -> T
 
 @pytest.mark.parametrize("pause", [0.15, 1.2])
 def test_windows_lose_no_word_and_double_none(transcriber: Transcriber, pause: float) -> None:
-    samples, begins = talk(40, pause)
+    samples, begins = talk(60, pause)
     assert len(samples) > 8 * 6 * RATE, "many windows"
     found = one(transcriber, samples, 10000)
     said = " ".join(text for text, _ in begins)
-    assert word_errors(said, found.text).rate <= 0.05
+    assert word_errors(said, found.text).rate <= 0.08
     assert found.duration == pytest.approx(len(samples) / RATE)
 
 
@@ -114,7 +114,7 @@ def test_what_fails_is_named_and_the_others_are_answered_in_order(
         Recording("b", broken),
         Recording("silent", lambda: [np.zeros(RATE, np.float32)]),
         Recording("short", lambda: [samples[800:900]]),
-        Recording("none", lambda: []),
+        Recording("none", list),
         Recording("e", lambda: [samples]),
     ]
     answers = list(transcriber.transcribe_all(recordings))

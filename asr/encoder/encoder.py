@@ -1,7 +1,8 @@
 """The acoustic model: subsampling, a deep recurrent stack, and a CTC head."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -66,6 +67,17 @@ class Encoder(nn.Module):
         for block in self.blocks:
             hidden = block(hidden, lengths)
         return Emissions(self.log_probs(hidden), lengths)
+
+    def stream(self, hidden: Tensor, states: Sequence[Any]) -> tuple[Tensor, list[Any]]:
+        """(B, U, D) subsampled frames -> (B, U, D) of the last recurrent layer; one-way only.
+
+        Each layer goes on from its state, which is None at the beginning, and has another then.
+        """
+        after = []
+        for block, state in zip(self.blocks, states, strict=True):
+            hidden, new = cast(_Block, block).stream(hidden, state)
+            after.append(new)
+        return hidden, after
 
     def log_probs(self, hidden: Tensor) -> Tensor:
         """(B, U, D) of the last recurrent layer -> (B, U, V) log-probabilities."""

@@ -68,8 +68,7 @@ class StreamingEncoder:
         hidden, _ = self._encoder.subsampling(frames.unsqueeze(0), lengths)
         first = self._computed // self._factor
         hidden = hidden[:, first : first + count]
-        for number, block in enumerate(self._encoder.blocks):
-            hidden, self._states[number] = block.stream(hidden, self._states[number])
+        hidden, self._states = self._encoder.stream(hidden, self._states)
         return self._encoder.log_probs(hidden)[0]
 
 

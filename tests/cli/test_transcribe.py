@@ -83,7 +83,7 @@ def test_one_bad_file_is_named_and_the_others_are_delivered(
     result = run("transcribe", "--model", model, bad, wav)
     assert result.exit_code == 2
     assert str(bad) in result.stderr
-    assert "1 of 2 files" in result.stderr
+    assert "1 of 2 recordings" in result.stderr
     assert result.stdout.startswith(f"{wav}\t")
 
 

@@ -67,7 +67,7 @@ def transcribe_files(
         sources = find_sources(files, files_from, standard_input=piped)
         failed = [source for source in sources if source.problem is not None]
         for source in failed:
-            _report(source.problem)
+            print(f"asr: {source.problem}", file=sys.stderr)
         good = [source for source in sources if source.problem is None]
         jobs = [job for source in good for job in _jobs(source, split=split)]
         delivery.check([Path(job.stem) for job in jobs])
@@ -93,7 +93,9 @@ def transcribe_files(
                 heard += answer.duration
                 delivery.write(answer, Path(job.stem), alone=len(jobs) == 1 and not failed)
             else:
-                _report(answer)
+                # What came on standard input has a path of its own only while it is kept.
+                message = str(answer).replace(str(job.source.path), job.source.name)
+                print(f"asr: {message}", file=sys.stderr)
                 bad += 1
     _summarise(heard, time.monotonic() - started, bad, len(jobs) + len(failed))
     return bad == 0
@@ -125,10 +127,6 @@ def _recording(job: _Job, sample_rate: int) -> Recording:
         duration=source.duration,
     )
     return Recording(source.name, blocks, job.channel)
-
-
-def _report(error: AsrError | None) -> None:
-    print(f"asr: {error}", file=sys.stderr)
 
 
 def _say_resampling(jobs: Sequence[_Job], sample_rate: int) -> None:

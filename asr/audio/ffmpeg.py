@@ -1,0 +1,197 @@
+"""Recordings that FFmpeg reads (through PyAV): m4a, mp4, webm, mkv, wma, amr, aac and others.
+
+Nothing but the file itself is read. FFmpeg is given an open file instead of a name, may use only
+the containers listed here (no playlists, no lists of files, no sessions, no images), no protocol,
+and is refused any further file that it asks for.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from asr.audio.recording import AudioInfo, Part, cut_short, damaged, outside
+from asr.errors import AudioError
+
+# FFmpeg's names of containers and raw streams that hold their own sound and are known by their
+# content. What may be, not what may not: FFmpeg has 300 more, and gains some each year.
+_CONTAINERS = (
+    *("mov", "mp4", "m4a", "3gp", "3g2", "matroska", "webm", "asf", "avi", "flv", "ogg", "rm"),
+    *("mpeg", "mpegts", "mxf", "wav", "w64", "aiff", "au", "caf", "voc", "flac", "mp3", "aac"),
+    *("loas", "ac3", "eac3", "dts", "amr", "amrnb", "amrwb", "ape", "wv", "tta", "tak", "shn"),
+    *("mpc", "mpc8", "dsf", "oma", "qcp", "nistsphere"),
+)
+_OPTIONS = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "none"}
+# Containers whose header says how long they are; of others FFmpeg makes an estimate.
+_PROMISING = {"mov", "matroska", "asf", "flv", "wv", "ape", "tta"}
+_TOLERANCE = 0.25  # seconds between header and sound: priming and padding, a frame of each
+_FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
+
+
+class FfmpegRecording:
+    """The first audio stream of a file that FFmpeg has open.
+
+    Raises:
+        AudioError: FFmpeg cannot read it, or there is no audio stream in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a file that exists, and decode the beginning."""
+        self.path = path
+        self._end = 0.0  # seconds: where the packets read so far end, of sound and pictures
+        self._sound_end = 0.0
+        self._file = path.open("rb")
+        try:
+            self._container: Any = av.open(
+                self._file, options=_OPTIONS, io_open=_refuse, metadata_errors="ignore"
+            )
+        except Exception as error:
+            self._file.close()
+            raise AudioError(
+                f"{path}: not audio that can be read, or cut short ({_reason(error)}); expected "
+                "wav, flac, ogg, opus, mp3, m4a, mp4, webm, wma or amr; copy the file again or "
+                "convert it"
+            ) from None
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        if not self._container.streams.audio:
+            kinds = sorted({stream.type for stream in self._container.streams})
+            raise AudioError(
+                f"{self.path}: no sound in this file, only {', '.join(kinds) or 'nothing'}; "
+                "expected an audio stream",
+                "empty-audio",
+            )
+        self._stream = self._container.streams.audio[0]
+        self._packets = self._read_packets()
+        frames = self._decode()
+        first = next(frames, None)
+        if first is None:
+            raise AudioError(
+                f"{self.path}: no sound can be decoded from it; it is empty or cut short: copy or "
+                "record it again",
+                "empty-audio",
+            )
+        # Not the header's: HE-AAC is decoded to twice the rate that it says.
+        self.sample_rate: int = first.sample_rate
+        self.channels: int = len(first.layout.channels)
+        self._frames = chain([first], frames)
+
+    def info(self) -> AudioInfo:
+        """Length, rate and channels; the length by reading all packets, without decoding them."""
+        for _ in self._packets:
+            pass
+        start = max(0.0, _seconds(self._stream.start_time, self._stream.time_base))
+        return AudioInfo(self._sound_end - start, self.sample_rate, self.channels)
+
+    def blocks(self, part: Part, size: int | None) -> Iterator[NDArray[np.float32]]:
+        """Yield a part as (N, C) blocks of `size` frames, or a few more. Raises AudioError.
+
+        What is before the part is decoded too: timestamps are not exact in every container.
+        """
+        start, count = part.frames(self.sample_rate)
+        end = math.inf if count is None else start + count
+        at, pending, waiting = 0, 0, []
+        for frame in self._frames:
+            samples = self._to_samples(frame)
+            kept = samples[max(0, start - at) : int(min(len(samples), max(0, end - at)))]
+            at += len(samples)
+            waiting.append(kept)
+            pending += len(kept)
+            if size is not None and pending >= size:
+                yield np.concatenate(waiting)
+                pending, waiting = 0, []
+            if at >= end:
+                break
+        if at <= start or at < (0 if count is None else end) - _TOLERANCE * self.sample_rate:
+            raise outside(self.path, part, at / self.sample_rate)
+        if pending:
+            yield np.concatenate(waiting)
+
+    def _decode(self) -> Iterator[Any]:
+        for packet in self._packets:
+            with self._naming():
+                frames = packet.decode()
+            yield from frames
+
+    def _read_packets(self) -> Iterator[Any]:
+        """Yield the packets of the sound; at the end, compare the length with the header's."""
+        with self._naming():
+            packets = self._container.demux()
+        while True:
+            with self._naming():
+                packet = next(packets, None)
+            if packet is None:
+                break
+            ours = packet.stream.index == self._stream.index
+            if packet.pts is not None:
+                self._advance(_seconds(packet.pts + (packet.duration or 0), packet.time_base), ours)
+            if ours and packet.is_corrupt:
+                raise damaged(self.path, f"a packet after {self._sound_end:.2f} s is not whole")
+            if ours:
+                yield packet
+        self._refuse_cut()
+
+    def _advance(self, end: float, ours: bool) -> None:
+        self._end = max(self._end, end)
+        if ours:
+            self._sound_end = max(self._sound_end, end)
+
+    def _refuse_cut(self) -> None:
+        container = self._container
+        if container.format.name.partition(",")[0] not in _PROMISING or not container.duration:
+            return
+        promised = container.duration / av.time_base
+        read = self._end - max(0, container.start_time or 0) / av.time_base
+        if read < promised - _TOLERANCE:
+            raise cut_short(self.path, promised, read)
+
+    def _to_samples(self, frame: Any) -> NDArray[np.float32]:
+        """Frame -> (N, C), full scale is -1 to 1."""
+        channels = len(frame.layout.channels)
+        if (frame.sample_rate, channels) != (self.sample_rate, self.channels):
+            raise AudioError(
+                f"{self.path}: changes from {self.sample_rate} Hz and {self.channels} channels to "
+                f"{frame.sample_rate} Hz and {channels} in the middle; convert it to one format",
+                "damaged",
+            )
+        data = frame.to_ndarray()
+        data = data.T if frame.format.is_planar else data.reshape(-1, channels)
+        kind = frame.format.packed.name
+        centre = 128 if kind == "u8" else 0
+        return np.ascontiguousarray((data - np.float64(centre)) / _FULL_SCALE[kind], np.float32)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Say which file an error of FFmpeg is about."""
+        try:
+            yield
+        except (av.FFmpegError, ValueError, OSError) as error:
+            raise damaged(self.path, _reason(error)) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+        self._file.close()
+
+
+def _seconds(count: int | None, time_base: Any) -> float:
+    return float((count or 0) * time_base)
+
+
+def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:
+    raise PermissionError(f"it wants to open another file, {url}, which is not done")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
