@@ -1,0 +1,171 @@
+"""What length costs: memory of long recordings, and errors where they are heard in windows.
+
+    python benchmarks/long_audio.py               # 10 minutes and 10 hours, an untrained model
+    python benchmarks/long_audio.py --model exp/mini --manifest exp/mini/01_prepare/dev.jsonl
+
+The second joins the utterances of each speaker and chapter, as LibriSpeech names them, to one
+recording with half a second between them, and counts the errors of the whole against those of
+utterances heard one by one. Memory is the peak of the whole process.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from asr.audio import resample
+from asr.batching import BatchSettings
+from asr.bundle import Bundle, load_bundle, save_bundle
+from asr.dataset import FrontEnd
+from asr.decoding.hypothesis import Hypothesis
+from asr.emission_decoder import EmissionDecoder
+from asr.encoder.encoder import Encoder, EncoderSettings
+from asr.features import FeatureExtractor, FeatureSettings
+from asr.manifest import Utterance, read_manifest
+from asr.recognizer import Recognizer, decoding_pool
+from asr.scoring.error_rate import sum_counts, word_errors
+from asr.text import Normalizer
+from asr.tokens import Characters
+from asr.transcriber import Recording, Transcriber
+from asr.transcript.transcript import Transcript
+
+RATE = 16000
+GAP_SECONDS = 0.5
+MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command cost."""
+
+    seconds: float
+    megabytes: float  # at its peak
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, help="else an untrained one, 3 x 256")
+    parser.add_argument("--manifest", type=Path, help="utterances to join; else memory is measured")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[10, 600])
+    chosen = parser.parse_args()
+    if chosen.manifest is not None:
+        compare(chosen.model, read_manifest(chosen.manifest))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        model = chosen.model or make_model(Path(folder) / "model")
+        for minutes in chosen.minutes:
+            path = write_noise(Path(folder) / "long.wav", minutes * MINUTE)
+            cost = transcribe(model, path)
+            speed = minutes * MINUTE / cost.seconds
+            print(
+                f"{minutes:g} minutes: {cost.megabytes:.0f} MB at the peak, {cost.seconds:.1f} s, "
+                f"{speed:.0f} times real time",
+                flush=True,
+            )
+
+
+def make_model(folder: Path) -> Path:
+    """An untrained model of the usual shape, which says something now and then."""
+    torch.manual_seed(0)
+    features = FeatureSettings(sample_rate=RATE, cmvn="per_utterance")
+    tokens = Characters(" 'abcdefghijklmnopqrstuvwxyz")
+    encoder = Encoder(EncoderSettings(), inputs=features.dimension, tokens=len(tokens))
+    with torch.no_grad():
+        encoder.head.weight.mul_(6)
+        encoder.head.bias[0] += 6
+    save_bundle(folder, Bundle(features, None, encoder, tokens, Normalizer("basic")))
+    return folder
+
+
+def write_noise(path: Path, seconds: float) -> Path:
+    """A recording of any length: a minute of noise, again and again."""
+    noise = np.random.default_rng(0).normal(0, 0.1, MINUTE * RATE).astype(np.float32)
+    left = round(seconds * RATE)
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
+        while left > 0:
+            file.write(noise[:left])
+            left -= len(noise)
+    return path
+
+
+def transcribe(model: Path, path: Path, *more: str) -> Cost:
+    """Run `asr transcribe` in a process of its own."""
+    command = [sys.executable, "-m", "asr", "transcribe", "--model", str(model), str(path)]
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)}: status {os.waitstatus_to_exitcode(status)}")
+    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024)
+
+
+def compare(model: Path, utterances: Sequence[Utterance]) -> None:
+    """Errors of joined recordings, as against those of their utterances."""
+    bundle = load_bundle(model)
+    chapters: dict[str, list[Utterance]] = {}
+    for utterance in sorted(utterances, key=lambda one: one.id):
+        chapters.setdefault(utterance.id.rsplit("-", 1)[0], []).append(utterance)
+    with decoding_pool(model, None, len(utterances)) as pool:
+        recognizer = Recognizer(bundle, EmissionDecoder.load(model))
+        alone = {
+            one.id: answer.text
+            for one, answer in recognizer.transcribe_all(utterances, BatchSettings(), pool)
+            if isinstance(answer, Hypothesis)
+        }
+        front_end = FrontEnd(FeatureExtractor(bundle.features), bundle.stats)
+        recordings = [
+            Recording(name, lambda parts=parts: join(front_end, parts))
+            for name, parts in chapters.items()
+        ]
+        transcriber = Transcriber(bundle, EmissionDecoder.load(model))
+        joined = {
+            recording.name: answer.text
+            for recording, answer in transcriber.transcribe_all(recordings, pool)
+            if isinstance(answer, Transcript)
+        }
+    texts = {name: " ".join(said(bundle, one) for one in parts) for name, parts in chapters.items()}
+    one_by_one = sum_counts(
+        word_errors(texts[name], " ".join(alone.get(one.id, "") for one in parts))
+        for name, parts in chapters.items()
+    )
+    whole = sum_counts(word_errors(texts[name], joined.get(name, "")) for name in chapters)
+    lengths = [sum(one.duration + GAP_SECONDS for one in parts) for parts in chapters.values()]
+    print(
+        f"{len(chapters)} recordings of {min(lengths):.0f} to {max(lengths):.0f} s, "
+        f"{whole.reference_length} words: WER {whole.rate:.2%} heard in windows, "
+        f"{one_by_one.rate:.2%} utterance by utterance: {whole.rate - one_by_one.rate:+.2%}"
+    )
+    print(json.dumps({"windows": whole.rate, "utterances": one_by_one.rate}))
+
+
+def said(bundle: Bundle, utterance: Utterance) -> str:
+    """The reference, normalised."""
+    return bundle.normalizer(utterance.text or "")
+
+
+def join(front_end: FrontEnd, utterances: Sequence[Utterance]) -> list[np.ndarray]:
+    """Samples of utterances with gaps of faint noise between."""
+    rate = front_end.extractor.settings.sample_rate
+    noise = np.random.default_rng(0).normal(0, 1e-4, round(GAP_SECONDS * rate)).astype(np.float32)
+    parts = (resample(front_end.load(one), rate).samples for one in utterances)
+    return list(itertools.chain.from_iterable((part, noise) for part in parts))
+
+
+if __name__ == "__main__":
+    main()
