@@ -9,6 +9,7 @@ from torch import Tensor
 from torchaudio.functional import forced_align
 
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.likelihood import spoken_tokens
 from asr.errors import DataError
 from asr.tokens import TokenTable, frames_needed
 
@@ -68,20 +69,19 @@ def align_words(log_probs: Tensor, hypothesis: Hypothesis, tokens: TokenTable) -
 
     Args:
         log_probs: (U, V), valid frames only.
-        hypothesis: its text, said as it stands where tokens can be read, else as its own tokens.
+        hypothesis: whose words are looked for.
         tokens: their table.
 
     Raises:
         DataError: the tokens do not fit into the frames.
     """
-    ids = tokens.encode(hypothesis.text) if tokens.orthographic else hypothesis.tokens
     if tokens.space is not None:
         # A space that the model puts into a pause, before the first word or beside another space,
         # is no more than a blank; the path would bend a word to make use of it.
         log_probs = log_probs.clone()
         log_probs[:, 0] = torch.maximum(log_probs[:, 0], log_probs[:, tokens.space])
     words: list[list[TokenSpan]] = [[]]
-    for span in align_tokens(log_probs, ids):
+    for span in align_tokens(log_probs, spoken_tokens(hypothesis, tokens)):
         if span.token == tokens.space:
             words.append([])
         elif tokens.begins_word(span.token):

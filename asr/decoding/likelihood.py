@@ -5,26 +5,34 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from asr.decoding.hypothesis import Hypothesis
 from asr.tokens import TokenTable
 
 
-def text_log_probs(log_probs: Tensor, texts: Sequence[str], tokens: TokenTable) -> list[float]:
-    """Log-probability of each text, over all its paths (Graves et al. 2006, eq. 8).
+def log_likelihoods(log_probs: Tensor, sequences: Sequence[Sequence[int]]) -> list[float]:
+    """Log-probability of each sequence of tokens, over all its paths (Graves et al. 2006, eq. 8).
 
     Args:
         log_probs: (U, V), valid frames only.
-        texts: spelled with tokens there are; of those too long for the frames it is -inf.
-        tokens: the table of the V tokens.
+        sequences: of token ids, without blanks; of those too long for the frames it is -inf.
     """
-    if not texts:
+    if not sequences:
         return []
-    targets = [torch.tensor(tokens.encode(text), dtype=torch.long) for text in texts]
+    targets = [torch.tensor(list(one), dtype=torch.long) for one in sequences]
     losses = torch.nn.functional.ctc_loss(
-        log_probs.float().cpu()[:, None].expand(-1, len(texts), -1),
+        log_probs.float().cpu()[:, None].expand(-1, len(targets), -1),
         torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),
-        torch.full((len(texts),), len(log_probs)),
+        torch.full((len(targets),), len(log_probs)),
         torch.tensor([len(one) for one in targets]),
         reduction="none",
     )
     found: list[float] = (-losses).tolist()
     return found
+
+
+def spoken_tokens(hypothesis: Hypothesis, tokens: TokenTable) -> Sequence[int]:
+    """The tokens that a hypothesis is said with.
+
+    Those of its text; or, where a text may be said in several ways, those that it was found by.
+    """
+    return tokens.encode(hypothesis.text) if tokens.orthographic else hypothesis.tokens

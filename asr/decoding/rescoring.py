@@ -8,7 +8,7 @@ from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder
 from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.likelihood import text_log_probs
+from asr.decoding.likelihood import log_likelihoods, spoken_tokens
 from asr.settings import Settings
 from asr.tokens import TokenTable
 
@@ -62,7 +62,7 @@ class Rescorer:
             + self._settings.word_bonus * len(text.split())
             for text, acoustic, neural in zip(
                 texts,
-                text_log_probs(log_probs, texts, self._tokens),
+                log_likelihoods(log_probs, [spoken_tokens(one, self._tokens) for one in found]),
                 self._language_model(texts),
                 strict=True,
             )

@@ -14,7 +14,7 @@ from torch import Tensor
 from asr.decoding.alignment import WordSpan, align_tokens, align_words
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.likelihood import text_log_probs
+from asr.decoding.likelihood import log_likelihoods
 from asr.tokens import TokenTable
 
 _LONGEST = 3  # words that one other may stand for
@@ -96,9 +96,10 @@ class Reviser:
         others.pop(here, None)
         if not others:
             return []
-        before, after = " " if first else "", " " if last + 1 < len(words) else ""
-        scores = text_log_probs(
-            rows, [f"{before}{text}{after}" for text in (here, *others)], self._tokens
+        space = [] if self._tokens.space is None else [self._tokens.space]
+        before, after = space if first else [], space if last + 1 < len(words) else []
+        scores = log_likelihoods(
+            rows, [[*before, *self._tokens.encode(text), *after] for text in (here, *others)]
         )
         gains = zip(scores[1:], others.items(), strict=True)
         return [(score + worth - scores[0], text) for score, (text, worth) in gains]

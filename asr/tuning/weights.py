@@ -16,7 +16,7 @@ from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.likelihood import text_log_probs
+from asr.decoding.likelihood import log_likelihoods, spoken_tokens
 from asr.decoding.pool import DecodingPool
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.tokens import TokenTable
@@ -115,11 +115,12 @@ def _search(
     ):
         rows, reference, known = log_probs[place], references[place], lists[place]
         texts = [one.text for one in hypotheses]
-        new = [text for text in texts if text not in known]
-        for text, acoustic in zip(new, text_log_probs(rows, new, tokens), strict=True):
-            counts = word_errors(reference, text)
-            language = decoder.language_log_prob(text)
-            known[text] = Candidate(text, counts, acoustic, language, len(text.split()))
+        new = [one for one in hypotheses if one.text not in known]
+        acoustics = log_likelihoods(rows, [spoken_tokens(one, tokens) for one in new])
+        for one, acoustic in zip(new, acoustics, strict=True):
+            counts = word_errors(reference, one.text)
+            language = decoder.language_log_prob(one.text)
+            known[one.text] = Candidate(one.text, counts, acoustic, language, len(one.text.split()))
         firsts.append(known[texts[0]].counts)
         oracles.append(min((known[text].counts for text in texts), key=_errors))
     return sum_counts(firsts), sum_counts(oracles)
