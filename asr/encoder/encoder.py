@@ -1,6 +1,6 @@
 """The acoustic model: subsampling, a deep recurrent stack, and a CTC head."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -37,6 +37,7 @@ class Emissions:
 
     log_probs: Tensor  # (B, U, V)
     lengths: Tensor  # (B,)
+    early: tuple[Tensor, ...] = ()  # the same from lower layers, where they were asked for
 
 
 class Encoder(nn.Module):
@@ -61,12 +62,18 @@ class Encoder(nn.Module):
         self.norm = _norm(settings, size)
         self.head = nn.Linear(size, tokens)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Emissions:
-        """(B, T, F) features and (B,) frames -> (B, U, V) log-probabilities and (B,) frames."""
+    def forward(self, features: Tensor, lengths: Tensor, early: Collection[int] = ()) -> Emissions:
+        """(B, T, F) features and (B,) frames -> (B, U, V) log-probabilities and (B,) frames.
+
+        `early` are recurrent layers, counted from 1, whose outputs go through the same head too.
+        """
         hidden, lengths = self.subsampling(features, lengths)
-        for block in self.blocks:
+        found = []
+        for number, block in enumerate(self.blocks, start=1):
             hidden = block(hidden, lengths)
-        return Emissions(self.log_probs(hidden), lengths)
+            if number in early:
+                found.append(self.log_probs(hidden))
+        return Emissions(self.log_probs(hidden), lengths, tuple(found))
 
     def stream(self, hidden: Tensor, states: Sequence[Any]) -> tuple[Tensor, list[Any]]:
         """(B, U, D) subsampled frames -> (B, U, D) of the last recurrent layer; one-way only.

@@ -38,7 +38,7 @@ from asr.training.optimizer import build_optimizer
 from asr.training.plan import Step, StepPlan
 from asr.training.reporting import Reporter, best_first
 from asr.training.schedule import ended_early, rate_share
-from asr.training.settings import TrainingData, TrainingSettings
+from asr.training.settings import TrainingData, TrainingSettings, refuse_missing_layers
 from asr.training.signals import stop_requests
 from asr.training.step import Outcome, TrainingStep
 from asr.training.watch import Watch, run_settings
@@ -59,13 +59,14 @@ def train(
     folder.
 
     Raises:
-        ConfigError: a training utterance is longer than a batch may be, or TensorBoard is asked
-            for and not installed.
+        ConfigError: a training utterance is longer than a batch may be, an intermediate loss is
+            of no layer there is, or TensorBoard is asked for and not installed.
         DataError: a training target does not fit into its frames.
         DivergenceError: the gradients stay infinite.
         ModelError: the checkpoint there is of another model, or not all processes see it.
         Stopped: it was asked to stop; the checkpoint is written.
     """
+    refuse_missing_layers(encoder, settings)
     refuse_infeasible(data.train, encoder)
     slowest = {one.id: data.train.most_frames(i) for i, one in enumerate(data.train.utterances)}
     refuse_too_long(slowest, settings.batch)

@@ -1,17 +1,27 @@
 """What a training is told and given."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import Field
 
 from asr.batching import BatchSettings
 from asr.dataset import SpeechDataset
+from asr.encoder.encoder import Encoder
+from asr.errors import ConfigError
 from asr.settings import Settings
 from asr.text import Normalizer
 from asr.tokens import TokenTable
 from asr.training.optimizer import OptimizerSettings
 from asr.training.precision import Precision
 from asr.training.schedule import ScheduleSettings
+
+
+class IntermediateSettings(Settings):
+    """The loss of lower layers, through the same head (Lee & Watanabe 2021)."""
+
+    layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)  # recurrent, from 1
+    weight: float = Field(default=0.3, gt=0, lt=1)  # of all of them together
 
 
 class TrainingSettings(Settings):
@@ -22,6 +32,7 @@ class TrainingSettings(Settings):
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     patience: int | None = Field(default=None, ge=1)  # epochs without a better dev WER, then end
+    intermediate: IntermediateSettings | None = None  # None: the loss is that of the output alone
     moving_average: float | None = Field(default=None, gt=0, lt=1)  # decay a step; None: none
     precision: Precision = "auto"  # of matrix products: bfloat16 where the hardware has it
     keep: int = Field(default=3, ge=1)  # best epochs, whose weights are averaged at the end
@@ -43,3 +54,14 @@ class TrainingData:
     dev: SpeechDataset
     tokens: TokenTable
     normalizer: Normalizer
+
+
+def refuse_missing_layers(encoder: Encoder, settings: TrainingSettings) -> None:
+    """Raise ConfigError where an intermediate loss is asked of a layer that is not below others."""
+    layers = settings.intermediate.layers if settings.intermediate else ()
+    below = encoder.settings.layers - 1
+    if any(layer > below for layer in layers):
+        raise ConfigError(
+            f"training.intermediate.layers is {list(layers)}; the encoder has {below + 1} layers, "
+            f"of which 1 to {below} are below the last"
+        )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from asr.dataset import Batch
+from asr.encoder.encoder import Emissions
 from asr.training.checkpoint import Trained
 from asr.training.distributed import World
 from asr.training.loss import ctc_losses
@@ -40,6 +41,9 @@ class TrainingStep:
         self._parameters = list(trained.model.parameters())
         self._device = self._parameters[0].device
         self._half = uses_bfloat16(settings.precision, self._device)
+        intermediate = settings.intermediate
+        self._early = intermediate.layers if intermediate else ()
+        self._weight = intermediate.weight if intermediate else 0.0
         self._gauge = GradientGauge(trained.model, settings.optimizer.clip_norm)
 
     def __call__(
@@ -83,16 +87,25 @@ class TrainingStep:
         names: tuple[str, ...] = ()
         for seed, batch in batches:
             torch.manual_seed(seed)
-            losses = self._losses(batch)
-            torch.autograd.backward(losses.sum() / max(1, tokens))
+            losses, learned_from = self._losses(batch)
+            torch.autograd.backward(learned_from.sum() / max(1, tokens))
             found.append(losses.detach())
             names += batch.ids
         return torch.cat(found), names
 
-    def _losses(self, batch: Batch) -> Tensor:
-        """Loss (B,) of each utterance."""
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss (B,) of each utterance, and that with the intermediate losses, to learn from."""
         self._trained.model.train()
         there = batch.features.to(self._device, non_blocking=True)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            emissions = self._trained.model(there, batch.feature_lengths.to(self._device))
-        return ctc_losses(emissions, batch)
+            emissions = self._trained.model(
+                there, batch.feature_lengths.to(self._device), self._early
+            )
+        losses = ctc_losses(emissions, batch)
+        if not emissions.early:
+            return losses, losses
+        lower = [
+            ctc_losses(Emissions(log_probs, emissions.lengths), batch)
+            for log_probs in emissions.early
+        ]
+        return losses, losses + self._weight * (torch.stack(lower).mean(dim=0) - losses)
