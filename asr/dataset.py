@@ -12,7 +12,7 @@ from asr.augment.chain import WaveformChain
 from asr.augment.draw import Draw, draw
 from asr.augment.settings import AugmentSettings
 from asr.augment.spectrogram import spec_augment
-from asr.augment.waveform import perturb_speed
+from asr.augment.waveform import nothing_said, perturb_speed
 from asr.errors import AudioError
 from asr.features import FeatureExtractor, FeatureStats, normalize
 from asr.manifest import Utterance
@@ -138,9 +138,10 @@ class SpeechDataset:
         """Keep to this process's share of the memory, where several read the dataset."""
         self._cache_left //= among
 
-    def targets(self, index: int) -> Tensor:
-        """Token ids (L,) of an utterance."""
-        return self._targets[index]
+    def targets(self, index: int, epoch: int | None = None) -> Tensor:
+        """Token ids (L,) of an utterance; none in an epoch in which noise takes its place."""
+        silent = epoch is not None and self._draw(index, epoch).silent
+        return self._targets[index][:0] if silent else self._targets[index]
 
     def example(self, index: int, epoch: int) -> Example:
         """Utterance -> features and targets, augmented as (seed, epoch, id) say."""
@@ -155,20 +156,28 @@ class SpeechDataset:
                 frames_per_second=per_second,
                 generator=chance.generator,
             )
-        return Example(utterance.id, features, self._targets[index])
+        return Example(utterance.id, features, self.targets(index, epoch))
 
     def _frames_at(self, index: int, speed: float) -> int:
-        settings = self._front_end.extractor.settings
-        samples = round(self.utterances[index].duration / speed * settings.sample_rate)
-        return max(1, settings.frames(samples))
+        frames = self._front_end.extractor.settings.frames(self._sample_count(index, speed))
+        return max(1, frames)
+
+    def _sample_count(self, index: int, speed: float) -> int:
+        rate = self._front_end.extractor.settings.sample_rate
+        return round(self.utterances[index].duration / speed * rate)
 
     def _draw(self, index: int, epoch: int) -> Draw:
         if self._augment is None:
-            return Draw(1.0, torch.Generator())
+            return Draw(1.0, False, torch.Generator())
         identifier = self.utterances[index].id
         return draw(self._augment, seed=self._seed, epoch=epoch, utterance_id=identifier)
 
     def _features(self, index: int, chance: Draw) -> Tensor:
+        if chance.silent:
+            rate = self._front_end.extractor.settings.sample_rate
+            count = self._sample_count(index, chance.speed)
+            waveform, _ = nothing_said(count, rate, chance.generator)
+            return self._front_end.features(waveform, str(self.utterances[index].audio_path))
         if len(self._chain) == 0:
             return self._kept(index, chance.speed, lambda: self._clean(index, chance.speed))
         samples = self._kept(index, chance.speed, lambda: self._samples(index, chance.speed))

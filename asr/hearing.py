@@ -13,7 +13,7 @@ from asr.augment.chain import WaveformChain
 from asr.augment.draw import draw
 from asr.augment.settings import AugmentSettings
 from asr.augment.spectrogram import Masks, draw_masks, warp_frequencies
-from asr.augment.waveform import perturb_speed
+from asr.augment.waveform import nothing_said, perturb_speed
 from asr.dataset import FrontEnd
 from asr.files import whole_file
 from asr.manifest import Utterance
@@ -48,7 +48,13 @@ def hear(
     chain = WaveformChain(settings, front_end.extractor.settings.sample_rate)
     chance = draw(settings, seed=seed, epoch=epoch, utterance_id=utterance.id)
     recorded = front_end.load(utterance)
-    waveform, drawn = chain(perturb_speed(recorded, chance.speed), chance.generator)
+    drawn: Mapping[str, str]
+    if chance.silent:
+        count = round(len(recorded.samples) / chance.speed)
+        waveform, silence = nothing_said(count, recorded.sample_rate, chance.generator)
+        drawn = {"silence": silence}
+    else:
+        waveform, drawn = chain(perturb_speed(recorded, chance.speed), chance.generator)
     shift = front_end.extractor.settings.shift_seconds
     masks = draw_masks(
         front_end.raw_features(waveform, str(utterance.audio_path)),

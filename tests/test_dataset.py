@@ -258,3 +258,25 @@ def test_a_segment_beyond_the_end_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", RATE)
     with pytest.raises(AudioError, match=r"a\.wav: the file ends after 1\.00 s"):
         dataset([utterance(path, RATE, offset=0.5)]).example(0, 0)
+
+
+def test_noise_takes_the_place_of_a_share_of_the_utterances(tmp_path: Path) -> None:
+    """As (seed, epoch, id) say; the length stays, and nothing is said."""
+    paths = [write(tmp_path / f"{n}.wav", RATE + 500 * n, seed=n) for n in range(40)]
+    utterances = [utterance(path, RATE + 500 * n) for n, path in enumerate(paths)]
+    noisy = dataset(utterances, augment=augment(silence=0.3))
+    plain = dataset(utterances, augment=augment())
+    silent = []
+    for epoch in range(3):
+        for index in range(40):
+            one = noisy.example(index, epoch)
+            assert len(one.features) == noisy.frames(index, epoch)
+            assert torch.equal(one.targets, noisy.targets(index, epoch))
+            again = noisy.example(index, epoch)
+            assert torch.equal(one.features, again.features)
+            silent.append(len(one.targets) == 0)
+            if not silent[-1]:
+                assert torch.equal(one.targets, plain.targets(index))
+    assert 0.15 < sum(silent) / len(silent) < 0.45
+    assert silent[:40] != silent[40:80]
+    assert len(noisy.targets(silent.index(True))) > 0, "it is what is said in other epochs"

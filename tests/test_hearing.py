@@ -39,8 +39,11 @@ def front_end() -> FrontEnd:
     return FrontEnd(FeatureExtractor(settings), None)
 
 
-def test_it_is_the_very_sound_and_the_very_masks_of_training(utterance: Utterance) -> None:
-    settings = AugmentSettings.parse(ALL, "test")
+@pytest.mark.parametrize("silence", [0.0, 0.5])
+def test_it_is_the_very_sound_and_the_very_masks_of_training(
+    utterance: Utterance, silence: float
+) -> None:
+    settings = AugmentSettings.parse(ALL | {"silence": silence}, "test")
     training = SpeechDataset(
         [utterance],
         front_end(),

@@ -174,3 +174,11 @@ def test_cut_at_windows_costs_next_to_nothing(transcriber: Transcriber) -> None:
         for number, (text, _) in enumerate(begins)
     )
     assert windows.rate <= alone.rate + 0.03
+
+
+@pytest.mark.parametrize("level", [0.002, 0.05])
+@pytest.mark.parametrize("seconds", [1, 40])
+def test_of_noise_no_words_are_made(transcriber: Transcriber, level: float, seconds: int) -> None:
+    """It was trained with noise in the place of a fifth of its utterances."""
+    noise = np.random.default_rng(5).normal(0, level, seconds * RATE).astype(np.float32)
+    assert transcriber.transcribe(Waveform(noise, RATE)).text == ""

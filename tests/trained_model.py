@@ -12,10 +12,11 @@ name: tones
 seed: 1
 corpus: {name: table}
 features: {sample_rate: 8000, mels: 24, cmvn: per_utterance}
-augment: {speeds: [0.95, 1.0, 1.05], time_mask_frames: 3, frequency_mask_share: 0.1}
-encoder: {cell: lstm, layers: 1, hidden: 32, factor: 2, dropout: 0.1}
+augment:
+  {speeds: [0.95, 1.0, 1.05], silence: 0.2, time_mask_frames: 3, frequency_mask_share: 0.1}
+encoder: {cell: lstm, layers: 1, hidden: 48, factor: 2, dropout: 0.1}
 training:
-  epochs: 20
+  epochs: 40
   batch: {max_utterances: 8}
   optimizer: {learning_rate: 0.02}
   precision: float32
@@ -23,7 +24,6 @@ training:
 ONE_WAY = (
     "encoder.bidirectional=false",
     "features.cmvn=global",
-    "encoder.hidden=48",
     "training.epochs=50",
 )
 

@@ -13,7 +13,8 @@ class Draw:
     """The chances of one utterance in one epoch."""
 
     speed: float
-    generator: torch.Generator  # of all that is drawn after the speed
+    silent: bool  # whether noise takes the place of the utterance
+    generator: torch.Generator  # of all that is drawn after these
 
 
 def draw(settings: AugmentSettings, *, seed: int, epoch: int, utterance_id: str) -> Draw:
@@ -21,7 +22,8 @@ def draw(settings: AugmentSettings, *, seed: int, epoch: int, utterance_id: str)
     digest = hashlib.blake2b(f"{seed}/{epoch}/{utterance_id}".encode(), digest_size=8).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
     choice = int(torch.randint(len(settings.speeds), (), generator=generator))
-    return Draw(settings.speeds[choice], generator)
+    silent = settings.silence > 0 and uniform((0.0, 1.0), generator) < settings.silence
+    return Draw(settings.speeds[choice], silent, generator)
 
 
 def uniform(ends: tuple[float, float], generator: torch.Generator) -> float:

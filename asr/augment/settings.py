@@ -60,6 +60,9 @@ class AugmentSettings(Settings):
     speeds: tuple[Annotated[float, Field(ge=0.5, le=2)], ...] = Field(
         default=(0.9, 1.0, 1.1), min_length=1
     )  # drawn evenly
+    # That noise is heard in the place of an utterance, and nothing is said: else a model that
+    # normalises each utterance by itself makes words of any silence.
+    silence: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     reverb: ReverbSettings | None = None  # None: off; so for the next three
     noise: NoiseSettings | None = None
     gain_db: _Decibels | None = None  # drawn evenly

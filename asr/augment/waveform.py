@@ -6,8 +6,10 @@ from numpy.typing import NDArray
 from scipy import fft, signal
 
 from asr.audio import Waveform, resample
+from asr.augment.draw import uniform
 
 _TINY = 1e-20  # a mean power that is nothing
+_SILENCE_DB = (-75.0, -25.0)  # of full scale: from a good room to a bad line
 _ORDER = 8  # of the band's edges: 48 dB per octave
 
 
@@ -66,6 +68,16 @@ def coloured_noise(count: int, colour: float, *, generator: torch.Generator) -> 
     spectrum[0] = 0.0
     noise: NDArray[np.float32] = torch.fft.irfft(spectrum, n=quick).numpy()
     return noise[:count]
+
+
+def nothing_said(count: int, sample_rate: int, generator: torch.Generator) -> tuple[Waveform, str]:
+    """Noise (count,) of a random colour and loudness; and in words what was drawn."""
+    colour = uniform((0.0, 2.0), generator)
+    decibels = uniform(_SILENCE_DB, generator)
+    noise = coloured_noise(count, colour, generator=generator)
+    level = 10 ** (decibels / 20) / max(float(np.sqrt(np.square(noise).mean())), 1e-9)
+    words = f"{decibels:.1f} dB of full scale, power falling as 1/f^{colour:.2f}"
+    return Waveform((level * noise).astype(np.float32), sample_rate), words
 
 
 def cut_or_loop(noise: NDArray[np.float32], count: int, place: float) -> NDArray[np.float32]:

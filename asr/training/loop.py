@@ -162,7 +162,7 @@ class _Run:
 
     def _step(self, step: Step, epochs: float, stop: Callable[[], bool]) -> bool:
         """One optimiser step after so many epochs; whether any process was asked to stop."""
-        progress, tokens = self.progress, self._plan.tokens(step)
+        progress, tokens = self.progress, self._plan.tokens(step, self.progress.epoch)
         outcome = self._take(
             self._batches(step),
             tokens=tokens,

@@ -51,9 +51,9 @@ class StepPlan:
         """Share of an epoch's frames that are padding."""
         return padding_share(self._frames(epoch), self.batches(epoch))
 
-    def tokens(self, step: Step) -> int:
-        """Target tokens of a step, in all processes."""
-        return sum(len(self._train.targets(index)) for batch in step for index in batch)
+    def tokens(self, step: Step, epoch: int) -> int:
+        """Target tokens of a step of an epoch, in all processes."""
+        return sum(len(self._train.targets(index, epoch)) for batch in step for index in batch)
 
     def _frames(self, epoch: int) -> list[int]:
         return [self._train.frames(index, epoch) for index in range(len(self._train))]

@@ -45,4 +45,4 @@ def test_a_step_has_a_batch_for_each_process_at_least(tiny: TinyTraining) -> Non
 def test_the_tokens_of_a_step_are_those_of_all_processes(tiny: TinyTraining) -> None:
     one = plan(tiny, World(1, 2), per_step=12)
     (step,) = one.steps(0)
-    assert one.tokens(step) == sum(len(utterance.text) for utterance in tiny.utterances)
+    assert one.tokens(step, 0) == sum(len(utterance.text) for utterance in tiny.utterances)
