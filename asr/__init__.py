@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asr.transcriber import Transcriber
+    from asr.transcription.transcriber import Transcriber
 
 __version__ = "0.1.0"
 
@@ -33,6 +33,6 @@ def load_model(folder: str | Path, *, device: str = "auto") -> "Transcriber":
         ConfigError: there is no such device.
     """
     from asr.training.distributed import choose_device
-    from asr.transcriber import Transcriber
+    from asr.transcription.transcriber import Transcriber
 
     return Transcriber.load(Path(folder), choose_device(device))

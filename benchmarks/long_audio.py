@@ -37,8 +37,8 @@ from asr.recognizer import Recognizer, decoding_pool
 from asr.scoring.error_rate import sum_counts, word_errors
 from asr.text import Normalizer
 from asr.tokens import Characters
-from asr.transcriber import Recording, Transcriber
 from asr.transcript.transcript import Transcript
+from asr.transcription.transcriber import Recording, Transcriber
 
 RATE = 16000
 GAP_SECONDS = 0.5

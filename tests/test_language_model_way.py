@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from asr.cli import app
 from asr.decoding.folder import read_decoder
 from asr.emission_decoder import DecodingOptions
-from asr.transcriber import Transcriber
+from asr.transcription.transcriber import Transcriber
 
 # Two epochs are too few to spell without mistakes.
 _RECIPE = """

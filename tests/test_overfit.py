@@ -13,7 +13,7 @@ from asr.bundle import load_bundle
 from asr.cli import app
 from asr.manifest import Utterance
 from asr.training.reporting import read_metrics
-from asr.transcriber import Transcriber
+from asr.transcription.transcriber import Transcriber
 
 _RECIPE = """
 name: tones

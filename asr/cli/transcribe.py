@@ -96,7 +96,7 @@ def transcribe(
             )
         run_live(model, where, options, format=names[0] if names else "txt")
         return
-    from asr.transcription import transcribe_files
+    from asr.transcription.files import transcribe_files
 
     if not transcribe_files(
         files or [],

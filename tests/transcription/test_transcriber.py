@@ -17,8 +17,8 @@ from asr.errors import AsrError, AudioError, ModelError
 from asr.longform.segmentation import SegmentSettings
 from asr.longform.windows import WindowSettings
 from asr.scoring.error_rate import sum_counts, word_errors
-from asr.transcriber import Recording, Transcriber, TranscriberSettings
 from asr.transcript.transcript import Transcript
+from asr.transcription.transcriber import Recording, Transcriber, TranscriberSettings
 
 SHORT = TranscriberSettings(
     windows=WindowSettings(seconds=6, overlap=2), segments=SegmentSettings(pause=0.6, longest=8)

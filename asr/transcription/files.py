@@ -18,9 +18,9 @@ from asr.errors import AsrError
 from asr.recognizer import decoding_pool
 from asr.sources import Source, find_sources, needs_standard_input
 from asr.standard_input import standard_input_file
-from asr.transcriber import Recording, Transcriber
 from asr.transcript.delivery import Delivery
 from asr.transcript.transcript import Transcript
+from asr.transcription.transcriber import Recording, Transcriber
 
 _SEGMENT = 6.0  # seconds, about as long as one is
 
