@@ -18,6 +18,7 @@ from asr.manifest import Utterance
 _BLOCK_SECONDS = 60.0
 _FULL_SCALE = 0.999  # of 16 bits and more, and of 8 bits with a sign
 _CLIPPED_RUN = 3  # samples; two that are equal at the top of a wave are chance
+_LOUD = 0.05  # quieter recordings seem to have flat tops where one step follows the other
 _DEAD_PEAK = 1e-4  # -80 dB of full scale
 
 
@@ -111,11 +112,15 @@ def _clipped(samples: NDArray[np.float32]) -> int:
 
     A recording that was made quieter after it had been clipped has its flat tops below full scale.
     """
-    loud = np.abs(samples)
-    top = loud >= min(_FULL_SCALE, loud.max(initial=0.0))
-    if np.count_nonzero(top) < _CLIPPED_RUN:
+    highest, lowest = float(samples.max(initial=0.0)), float(samples.min(initial=0.0))
+    if max(highest, -lowest) < _LOUD:
         return 0
-    side = np.where(top, np.sign(samples), 0)
+    # Each side by itself: converters do not always round both alike.
+    top = samples >= np.float32(min(_FULL_SCALE, highest))
+    bottom = samples <= np.float32(max(-_FULL_SCALE, lowest))
+    if np.count_nonzero(top | bottom) < _CLIPPED_RUN:
+        return 0
+    side = top.astype(np.int8) - bottom.astype(np.int8)
     edges = np.flatnonzero(np.diff(side, prepend=0, append=0))
     lengths, sides = np.diff(edges), side[edges[:-1]]
     return int(lengths[(sides != 0) & (lengths >= _CLIPPED_RUN)].sum())
