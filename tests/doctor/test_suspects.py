@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import soundfile
 from synthetic_speech import make_texts, write_utterances
 
 from asr.doctor.examination import check_manifest
 from asr.doctor.settings import CheckSettings, Limits
 from asr.doctor.suspects import Suspect, rank_transcripts, suspect_findings
-from asr.manifest import Utterance, read_manifest
+from asr.manifest import Utterance
 from asr.recognizer import Recognizer
 from asr.text import Normalizer
-from data_prep import prepare_corpus
 
 BASIC = Normalizer("basic")
 
@@ -31,6 +31,19 @@ def swap(utterances: Sequence[Utterance], share: float) -> tuple[list[Utterance]
         swapped[place].id for place in chosen if swapped[place].text != utterances[place].text
     }
     return swapped, changed
+
+
+def read_chapters(folder: Path) -> list[Utterance]:
+    """What LibriSpeech has in a folder of speakers: SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt."""
+    utterances = []
+    for chapter in sorted(folder.glob("*/*/*.trans.txt")):
+        for line in chapter.read_text(encoding="utf-8").splitlines():
+            name, _, text = line.partition(" ")
+            path = chapter.with_name(f"{name}.flac")
+            if path.exists():
+                seconds = soundfile.info(path).duration
+                utterances.append(Utterance(name, path, seconds, text, speaker=name.split("-")[0]))
+    return utterances
 
 
 def rank(utterances: Sequence[Utterance], model: Path) -> list[Suspect]:
@@ -99,7 +112,7 @@ def test_the_usual_excess_of_a_speaker_is_not_held_against_them(
     assert "two-040" in top
 
 
-def test_swapped_transcripts_of_real_speech_come_first(tmp_path: Path) -> None:
+def test_swapped_transcripts_of_real_speech_come_first() -> None:
     """`ASR_MODEL` is a model of read English, such as that of recipes/mini_librispeech."""
     corpus = Path(os.environ.get("ASR_CORPORA", ""), "LibriSpeech")
     mini = corpus / "dev-clean-mini"
@@ -107,8 +120,6 @@ def test_swapped_transcripts_of_real_speech_come_first(tmp_path: Path) -> None:
         pytest.skip("needs LibriSpeech/dev-clean-mini below ASR_CORPORA")
     if "ASR_MODEL" not in os.environ:
         pytest.skip("needs a model of read English, its folder in ASR_MODEL")
-    options = {"train": ["dev-clean-mini"], "dev": ["dev-clean-mini"]}
-    manifests = prepare_corpus("librispeech", options, corpus=corpus, output=tmp_path)
-    utterances, planted = swap(read_manifest(manifests["dev"]), 0.05)
+    utterances, planted = swap(read_chapters(mini), 0.05)
     ranking = rank(utterances, Path(os.environ["ASR_MODEL"]))
     assert found_in_top_tenth(ranking, planted) >= 0.9
