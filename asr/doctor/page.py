@@ -24,6 +24,7 @@ def write_page(path: Path, reports: Mapping[str, CheckReport]) -> None:
     """
     folder = Path(os.path.abspath(path.parent))
     rows = [row for name, report in reports.items() for row in _rows(name, report, folder)]
+    rows.sort(key=lambda row: bool(row["usable"]))
     write_text(path, render_page(_TEMPLATE, {"sets": _sets(reports), "rows": rows, **_kinds(rows)}))
 
 
