@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 
@@ -16,7 +17,7 @@ from asr.doctor.sound import Sound, listen
 from asr.manifest import Utterance
 
 _MANY_SECONDS = 3600.0  # of sound, for which processes are worth their start
-_CHUNK = 16  # utterances that go to a process at a time
+_CHUNK = 4  # utterances that go to a process at a time; so many are finished after Ctrl-C
 
 
 def listen_all(
@@ -59,7 +60,9 @@ def _listen(
         processes, mp_context=get_context("spawn"), initializer=_leave_interrupts_alone
     )
     try:
-        yield from executor.map(hear, utterances, chunksize=_CHUNK)
+        with _interrupts_later():
+            sounds = executor.map(hear, utterances, chunksize=_CHUNK)
+        yield from sounds
     finally:
         # After Ctrl-C the recordings still waiting are not opened.
         executor.shutdown(cancel_futures=True)
@@ -71,6 +74,19 @@ def _processes(utterances: Sequence[Utterance]) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Ctrl-C waits while processes start: they inherit this, and never see it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_interrupts_alone() -> None:
