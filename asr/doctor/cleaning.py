@@ -58,8 +58,9 @@ def write_cleaned(output: Path, report: CheckReport, remove: Set[str]) -> Cleane
     for one in report.examined:
         utterance = one.utterance
         found = reasons[utterance.id]
-        # The first of two with one id has the findings of the second, but not for itself.
-        wanted = any(finding.usable for finding in found)
+        # Of an id that was given twice nobody can tell whose findings these are: the first stays.
+        twice = any(finding.problem == "duplicate-id" for finding in found)
+        wanted = not twice and any(finding.usable for finding in found)
         if id(utterance) in unusable or wanted:
             why = [_reason(finding) for finding in found]
             removed.append(replace(utterance, extra={**utterance.extra, "removed": why}))

@@ -36,13 +36,18 @@ def _sets(reports: Mapping[str, CheckReport]) -> list[dict[str, Any]]:
             "unusable": f"{len(report.unusable):,}",
             "hours": f"{report.hours:.2f}",
             "speakers": f"{len(report.speakers):,}",
-            "rate": "-"
-            if report.characters_per_second is None
-            else " / ".join(f"{one:.1f}" for one in report.characters_per_second),
+            "rate": _rate(report),
             "characters": _characters(report),
         }
         for name, report in reports.items()
     ]
+
+
+def _rate(report: CheckReport) -> str:
+    if report.characters_per_second is None:
+        return "-"
+    low, middle, high = report.characters_per_second
+    return f"{low:.1f} to {high:.1f}, median {middle:.1f}"
 
 
 def _characters(report: CheckReport) -> list[dict[str, Any]]:

@@ -63,6 +63,16 @@ def test_what_is_only_reported_is_removed_where_that_is_asked_for(tmp_path: Path
     assert read_removed(output)["c"] == ["digits"]
 
 
+def test_the_first_of_two_with_one_id_stays_though_the_other_is_a_copy(tmp_path: Path) -> None:
+    report = examine(tmp_path, {"a": "yes", "d": "no"})
+    assert report.counts["duplicate-audio"] == 1
+    write_cleaned(tmp_path / "clean.jsonl", report, {"duplicate-audio"})
+    assert [(one.id, one.text) for one in read_manifest(tmp_path / "clean.jsonl")] == [
+        ("a", "yes"),
+        ("d", "no"),
+    ]
+
+
 def test_lines_that_nobody_can_read_are_listed(tmp_path: Path) -> None:
     report = examine(tmp_path, {"a": "yes", "d": "no"})
     bad = Finding("line 3", None, "bad-line", "not JSON")
