@@ -1,7 +1,9 @@
 """Leakage: what a set shares with one that comes before it, so that it is no test of it."""
 
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Self
 
 from asr.doctor.findings import CheckReport, Examined, Finding
 from asr.doctor.problems import Trouble
@@ -29,6 +31,29 @@ def add_leakage(
     return found
 
 
+_OVERLAP = 0.1  # seconds; cuts may lie that far inside each other
+
+
+class _Part(NamedTuple):
+    """A part of a file that is in a set."""
+
+    start: float  # seconds
+    end: float
+    where: str
+
+    @classmethod
+    def of(cls, one: Examined, where: str) -> Self:
+        start = one.utterance.offset
+        return cls(start, start + (one.sound.seconds or 0.0), where)
+
+    def overlap(self, other: "_Part") -> float:
+        return min(self.end, other.end) - max(self.start, other.start)
+
+
+def _path(one: Examined) -> str:
+    return os.path.abspath(one.utterance.audio_path)
+
+
 class _Known:
     """What the sets so far have in them, and in which of them it was first."""
 
@@ -37,6 +62,7 @@ class _Known:
         self._speakers: dict[str, str] = {}
         self._sounds: dict[bytes, str] = {}
         self._texts: dict[str, str] = {}
+        self._parts: defaultdict[str, list[_Part]] = defaultdict(list)  # of a file, by its path
 
     def add(self, name: str, examined: Sequence[Examined]) -> None:
         for one in examined:
@@ -45,6 +71,7 @@ class _Known:
                 self._speakers.setdefault(one.utterance.speaker, name)
             if one.sound.digest:
                 self._sounds.setdefault(one.sound.digest, where)
+                self._parts[_path(one)].append(_Part.of(one, where))
             if one.text and len(one.text.split()) >= self._limits.repeated_words:
                 self._texts.setdefault(one.text, where)
 
@@ -60,9 +87,22 @@ class _Known:
                     f"speaker '{speaker}' of {count} utterances is in {self._speakers[speaker]}"
                 )
                 yield Finding.of(one.utterance, Trouble("leak-speaker", detail, count, 0))
-            if one.sound.digest in self._sounds:
-                detail = f"the same samples as {self._sounds[one.sound.digest]}"
-                yield Finding.of(one.utterance, Trouble("leak-audio", detail))
+            shared = self._shared_sound(one)
+            if shared:
+                yield Finding.of(one.utterance, shared)
             if one.text in self._texts:
                 detail = f"'{one.text}' is also the text of {self._texts[one.text]}"
                 yield Finding.of(one.utterance, Trouble("leak-text", detail))
+
+    def _shared_sound(self, one: Examined) -> Trouble | None:
+        if not one.sound.digest:
+            return None
+        if one.sound.digest in self._sounds:
+            return Trouble("leak-audio", f"the same samples as {self._sounds[one.sound.digest]}")
+        part = _Part.of(one, "")
+        # Not by [...], which would enter each path that is asked for.
+        for other in self._parts.get(_path(one), ()):
+            if (seconds := part.overlap(other)) > _OVERLAP:
+                detail = f"{seconds:.2f} s of it are also in {other.where}"
+                return Trouble("leak-audio", detail, seconds, _OVERLAP)
+        return None

@@ -174,6 +174,20 @@ def test_leakage_names_where_it_was_before() -> None:
     }
 
 
+def test_a_recording_that_is_cut_twice_leaks_where_the_parts_overlap() -> None:
+    def cut(name: str, start: float) -> Examined:
+        utterance = Utterance(name, Path("lecture.wav"), 1.0, name, offset=start)
+        return Examined(utterance, replace(SOUND, digest=name.encode()), name)
+
+    sets = {
+        "train": report(cut("a", 0.0), cut("b", 5.0)),
+        "test": report(cut("c", 1.0), cut("d", 5.75), cut("e", 0.95)),
+    }
+    (finding,) = add_leakage(sets)["test"].findings
+    assert (finding.id, finding.problem, finding.number) == ("d", "leak-audio", 0.25)
+    assert finding.detail == "0.25 s of it are also in 'b' of train"
+
+
 @pytest.mark.parametrize("problem", sorted(ADVICE))
 def test_only_what_stage_2_always_left_out_is_unusable(problem: str) -> None:
     left_out = {
