@@ -8,7 +8,7 @@ Relative audio paths are relative to the manifest's own folder, so a corpus fold
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,19 +39,11 @@ def read_manifest(path: Path) -> list[Utterance]:
     Raises:
         DataError: with file, line number and key, for anything that is not as it should be.
     """
-    try:
-        # Not splitlines: it also cuts at characters that JSON allows in a string (U+2028).
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such manifest; check the path") from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path}: not a readable UTF-8 manifest ({error})") from None
     utterances: list[Utterance] = []
     first_line: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        utterance = _parse_line(line, f"{path}:{number}", path.parent)
+    for number, utterance in read_lines(path):
+        if isinstance(utterance, DataError):
+            raise utterance
         if utterance.id in first_line:
             raise DataError(
                 f"{path}:{number}: key 'id': '{utterance.id}' was given already on line "
@@ -62,6 +54,28 @@ def read_manifest(path: Path) -> list[Utterance]:
     if not utterances:
         raise DataError(f"{path}: the manifest has no utterances; expected one JSON object a line")
     return utterances
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, Utterance | DataError]]:
+    """Read a manifest line by line: line numbers, and the utterance or what is wrong with it.
+
+    Raises:
+        DataError: the file is missing or not UTF-8.
+    """
+    try:
+        # Not splitlines: it also cuts at characters that JSON allows in a string (U+2028).
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such manifest; check the path") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{path}: not a readable UTF-8 manifest ({error})") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, _parse_line(line, f"{path}:{number}", path.parent)
+        except DataError as error:
+            yield number, error
 
 
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:

@@ -22,8 +22,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.manifest", "asr.audio", "asr.lm"),
     ("asr.pronunciation",),
     ("asr.tokens",),
-    ("asr.features", "asr.augment", "asr.findings"),
-    ("asr.dataset", "asr.batching", "asr.check", "asr.sources"),
+    ("asr.features", "asr.augment"),
+    ("asr.dataset", "asr.batching", "asr.sources"),
     # The encoder takes the mask of valid frames from asr.features: upstream of it, and the one
     # place that says what a valid frame is.
     ("asr.encoder", "asr.hearing", "asr.longform"),
@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.bundle",),
     ("asr.emission_decoder",),
     ("asr.recognizer", "asr.diagnosis"),
-    ("asr.transcription", "asr.live"),
+    ("asr.transcription", "asr.live", "asr.doctor"),
     ("asr.tuning",),
     ("data_prep",),
     ("asr.recipe",),

@@ -2,19 +2,24 @@
 
 import json as json_format
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from asr.findings import CheckReport
+from asr.cli.options import Device, DeviceOption
 
-_LISTED = 50  # findings of one manifest; more than that nobody reads on a terminal
+if TYPE_CHECKING:
+    from asr.doctor.settings import Limits
+    from asr.doctor.visit import Visit
 
 
 def check(
-    manifests: Annotated[list[Path], typer.Argument(help="JSON-lines manifests.")],
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(help="JSON-lines manifests: train, dev and test in this order, or one."),
+    ],
     normalizer: Annotated[
         str, typer.Option(help="Rule applied to the transcripts first: none or basic.")
     ] = "basic",
@@ -25,85 +30,126 @@ def check(
         Path | None,
         typer.Option(
             help="Also check against this model, by its normaliser: characters it has no token "
-            "for, transcripts that do not fit its frames."
+            "for, transcripts that do not fit its frames, or are likely wrong."
         ),
     ] = None,
+    device: DeviceOption = Device.AUTO,
+    lm: Annotated[
+        Path | None,
+        typer.Option(help="Name words that are not in this ARPA file or list of words."),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write all findings to this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page of all findings, with players.")
+    ] = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a manifest without what is unusable, and OUT.removed.jsonl with the rest.",
+            metavar="OUT.jsonl",
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(help="With --fix: remove what has this problem too.", metavar="PROBLEM"),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="With --fix: overwrite files.")] = False,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Where findings begin.", metavar="KEY=VALUE"),
+    ] = None,
 ) -> None:
-    """Open every recording of MANIFESTS, read every transcript, and list what cannot be used."""
-    from asr.check import CheckSettings, check_manifest
-    from asr.errors import DataError
+    """Open every recording of MANIFESTS, read every transcript, and list what is wrong.
+
+    Of several sets, what a later one shares with those before is leakage.
+    """
+    from asr.doctor.page import write_page
+    from asr.doctor.settings import CheckSettings
+    from asr.doctor.visit import Doctor, load_recognizer
     from asr.files import write_text
-    from asr.manifest import read_manifest
-    from asr.text import Normalizer
 
-    rule, frames, characters = Normalizer(normalizer), None, None
-    if model is not None:
-        from asr.bundle import load_bundle
-
-        bundle = load_bundle(model)
-        rule, frames = bundle.normalizer, bundle.encoder_frames
-        characters = set(bundle.tokens.symbols)
-    settings = CheckSettings.parse({"max_seconds": max_seconds}, "asr check")
-    reports = {}
-    for path in manifests:
-        try:
-            utterances = read_manifest(path)
-        except DataError as error:
-            print(f"asr: {error}", file=sys.stderr)
-            continue
-        reports[str(path)] = check_manifest(
-            utterances,
-            settings,
-            normalizer=rule,
-            encoder_frames=frames,
-            allowed_characters=characters,
-        )
-        _print_report(path, reports[str(path)])
+    _refuse_contradictions(manifests, [json, html, fix])
+    if fix:
+        _refuse_fix(fix, manifests, remove or [], force=force)
+    doctor = Doctor.prepare(
+        CheckSettings.parse({"max_seconds": max_seconds}, "asr check"),
+        _limits(limits or []),
+        normalizer=normalizer,
+        lm=lm,
+        recognizer=None if model is None else load_recognizer(model, device.value),
+    )
+    started = time.monotonic()
+    visit = doctor.visit(manifests)
+    _print(visit, time.monotonic() - started)
     if json:
-        data = {path: report.to_json() for path, report in reports.items()}
-        write_text(json, json_format.dumps(data, indent=2, ensure_ascii=False) + "\n")
-    if len(reports) < len(manifests) or any(report.unusable for report in reports.values()):
+        write_text(json, json_format.dumps(visit.to_json(), indent=2, ensure_ascii=False) + "\n")
+    if html:
+        write_page(html, visit.reports)
+        print(f"asr: {html}: all findings, with players", file=sys.stderr)
+    if fix and visit.reports:
+        _clean(fix, visit, remove or [])
+    if not visit.all_well:
         raise typer.Exit(2)
 
 
-def _print_report(path: Path, report: "CheckReport") -> None:
-    print(f"{path}")
+def _refuse_contradictions(manifests: list[Path], outputs: list[Path | None]) -> None:
+    """Raise ConfigError where one file would be two things."""
+    from asr.errors import ConfigError
+
+    taken = {path.resolve() for path in manifests}
+    for path in outputs:
+        if path is not None and path.resolve() in taken:
+            raise ConfigError(f"{path}: this file is given for two things; give it another name")
+        if path is not None:
+            taken.add(path.resolve())
+
+
+def _refuse_fix(fix: Path, manifests: list[Path], remove: list[str], *, force: bool) -> None:
+    """Raise ConfigError where --fix cannot do what is asked, before hours of listening."""
+    from asr.doctor.cleaning import refuse_existing
+    from asr.doctor.problems import ADVICE
+    from asr.errors import ConfigError
+
+    if len(manifests) > 1:
+        raise ConfigError(
+            f"--fix {fix}: {len(manifests)} manifests came; expected one, since one is written"
+        )
+    for problem in remove:
+        if problem not in ADVICE:
+            raise ConfigError(f"--remove {problem}: not a problem; there are: {', '.join(ADVICE)}")
+    if not force:
+        refuse_existing(fix)
+
+
+def _limits(settings: list[str]) -> "Limits":
+    from asr.doctor.settings import Limits
+    from asr.recipe.overrides import Override
+
+    given = {one.key: one.value for one in map(Override.parse, settings)}
+    return Limits.parse(given, "--set")
+
+
+def _print(visit: "Visit", seconds: float) -> None:
+    from asr.doctor.terminal import print_report
+
+    for error in visit.errors:
+        print(f"asr: {error}", file=sys.stderr)
+    for name, report in visit.reports.items():
+        print_report(name, report)
+    hours, minutes = visit.hours_opened, seconds / 60
     print(
-        f"  {len(report.utterances):,} utterances, {len(report.unusable):,} of them unusable; "
-        f"{report.hours:.2f} hours; {len(report.speakers):,} speakers"
+        f"asr: {hours:.2f} hours of audio in {seconds:.1f} s: {hours / minutes:.1f} hours a minute",
+        file=sys.stderr,
     )
-    if report.characters_per_second:
-        low, middle, high = report.characters_per_second
-        print(f"  characters per second: {low:.1f} to {high:.1f}, median {middle:.1f}")
-    used = "  ".join(
-        f"{'space' if character == ' ' else character} {count:,}"
-        for character, count in report.characters.most_common()
+
+
+def _clean(fix: Path, visit: "Visit", remove: list[str]) -> None:
+    from asr.doctor.cleaning import write_cleaned
+
+    (report,) = visit.reports.values()
+    cleaned = write_cleaned(fix, report, set(remove))
+    print(
+        f"asr: {fix}: {cleaned.kept} utterances; {cleaned.removed} were left out, listed in "
+        f"{cleaned.list_of_removed}; recordings stay where they are",
+        file=sys.stderr,
     )
-    print(f"  {len(report.characters)} characters used: {used}")
-    if report.findings:
-        _print_findings(report)
-
-
-def _print_findings(report: "CheckReport") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from asr.findings import ADVICE
-
-    problems = Table("problem", "utterances", "what to do")
-    for problem, count in report.counts.items():
-        problems.add_row(problem, f"{count:,}", ADVICE[problem])
-    listed = Table()
-    for heading in ("id", "problem", "detail", "file"):
-        listed.add_column(heading, overflow="fold")
-    for finding in report.findings[:_LISTED]:
-        note = " (still usable)" if finding.usable else ""
-        listed.add_row(finding.id, finding.problem + note, finding.detail, str(finding.audio_path))
-    width = None if sys.stdout.isatty() else 160
-    console = Console(width=width, markup=False, emoji=False, highlight=False)
-    console.print(problems)
-    console.print(listed)
-    more = len(report.findings) - _LISTED
-    if more > 0:
-        print(f"  and {more:,} more findings; --json FILE writes all of them")

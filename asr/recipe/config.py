@@ -8,8 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from asr.augment.settings import AugmentSettings
 from asr.batching import BatchSettings
-from asr.check import CheckSettings
 from asr.decoding.beam import BeamSettings
+from asr.doctor.settings import CheckSettings
 from asr.encoder.encoder import EncoderSettings
 from asr.errors import ConfigError
 from asr.features import FeatureSettings

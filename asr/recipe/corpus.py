@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from asr.augment.chain import WaveformChain
-from asr.check import CheckSettings, check_manifest
+from asr.doctor.examination import Expected, check_manifest
+from asr.doctor.findings import CheckReport
+from asr.doctor.leakage import add_leakage
+from asr.doctor.page import write_page
+from asr.doctor.settings import CheckSettings
 from asr.encoder.subsampling import subsampled
 from asr.errors import ConfigError, DataError
 from asr.files import write_text
-from asr.findings import CheckReport
 from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
 from asr.text import Normalizer
@@ -18,6 +21,7 @@ from asr.tokens import TokenTable, describe_characters, learn_tokens, tokens_fro
 from data_prep import prepare_corpus
 
 _FINDINGS = "findings.json"
+_PAGE = "check.html"
 _LEFT_OUT = "left_out.json"
 _TOKENS = "tokens.json"
 _LEARNING = ("train", "dev")
@@ -51,12 +55,18 @@ def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     prepared = folders["prepare"]
     reports = {split: _check_learning(recipe, prepared, split) for split in _LEARNING}
     bounds = dict.fromkeys(_LEARNING, recipe.check.max_bad_fraction)
+    apart = [*_LEARNING]  # sets that should have nothing in common
     for split in test_splits(recipe, prepared):
+        apart += [] if split in _LEARNING else [split]
         name = f"{split} as a test set" if split in _LEARNING else split
         reports[name], bounds[name] = _check_test_set(recipe, prepared, split), 0.0
+    reports |= add_leakage({name: one for name, one in reports.items() if name in apart})
+    for split in apart:
+        _say(f"{split}: {_in_words(reports[split], recipe)}")
     # The findings first: whoever has to mend the data wants all of them, not the first five.
     findings = {split: report.to_json() for split, report in reports.items()}
     write_text(output / _FINDINGS, json.dumps(findings, ensure_ascii=False, indent=1) + "\n")
+    write_page(output / _PAGE, reports)
     for split, report in reports.items():
         report.enforce(bounds[split], split, output / _FINDINGS)
     left_out = {split: [one.id for one in reports[split].unusable] for split in _LEARNING}
@@ -67,14 +77,15 @@ def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
 def _check_learning(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
     """Check train or dev, whose targets must fit into their frames."""
     fastest = max(recipe.augment.speeds) if split == "train" else 1.0
-    report = check_manifest(
+    return check_manifest(
         read_manifest(prepared / f"{split}.jsonl"),
         recipe.check,
         normalizer=Normalizer(recipe.normalizer),
-        encoder_frames=_encoder_frames(recipe, fastest),
+        expected=Expected(
+            encoder_frames=_encoder_frames(recipe, fastest),
+            sample_rate=recipe.features.sample_rate,
+        ),
     )
-    _say(f"{split}: {_in_words(report, recipe)}")
-    return report
 
 
 def _check_test_set(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
@@ -82,14 +93,12 @@ def _check_test_set(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
     # A transcript that does not fit its frames cannot be learned from; but it can be scored.
     least = recipe.features.fft_size / recipe.features.sample_rate
     settings = CheckSettings(max_bad_fraction=0, min_seconds=least, max_seconds=float("inf"))
-    report = check_manifest(
+    return check_manifest(
         read_manifest(prepared / f"{split}.jsonl"),
         settings,
         normalizer=Normalizer(recipe.normalizer),
+        expected=Expected(sample_rate=recipe.features.sample_rate),
     )
-    if split not in _LEARNING:
-        _say(f"{split}: {_in_words(report, recipe)}")
-    return report
 
 
 def _name_unknown_characters(recipe: Recipe, reports: Mapping[str, CheckReport]) -> None:

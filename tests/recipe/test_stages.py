@@ -155,6 +155,15 @@ class TestCheck:
         assert experiment.check(make_recipe()) == {"train": [], "dev": []}
         assert set(experiment.findings()) == {"train", "dev", "test"}
 
+    def test_what_sets_share_is_reported_and_stays_in(self, experiment: Experiment) -> None:
+        assert experiment.check(make_recipe()) == {"train": [], "dev": []}
+        found = experiment.findings()
+        assert found["train"]["problems"] == {}
+        for split in ("dev", "test"):
+            assert found[split]["problems"] == {"leak-audio": 4}
+        page = (experiment.folders["check"] / "check.html").read_text(encoding="utf-8")
+        assert '"source": "../prepare/dev-000.wav"' in page
+
     def test_a_transcript_too_long_for_its_frames_is_left_out_by_name(
         self, experiment: Experiment, capsys: pytest.CaptureFixture[str]
     ) -> None:

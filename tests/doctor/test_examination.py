@@ -3,16 +3,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from asr.check import CheckSettings, check_manifest
+from asr.doctor.examination import Expected, check_manifest
+from asr.doctor.findings import CheckReport
+from asr.doctor.problems import ADVICE
+from asr.doctor.settings import CheckSettings
 from asr.errors import ConfigError, DataError
-from asr.findings import ADVICE, CheckReport
 from asr.manifest import Utterance
 from asr.text import Normalizer
+from asr.tokens import Characters
 
 RATE = 8000
 BASIC = Normalizer("basic")
@@ -38,8 +42,9 @@ def record(tmp_path: Path) -> Recorder:
     return make
 
 
-def check(*utterances: Utterance, **more: object) -> CheckReport:
-    return check_manifest(utterances, CheckSettings(), normalizer=BASIC, **more)  # type: ignore[arg-type]
+def check(*utterances: Utterance, **expected: Any) -> CheckReport:
+    held_against = Expected(**expected)
+    return check_manifest(utterances, CheckSettings(), normalizer=BASIC, expected=held_against)
 
 
 def problems(report: CheckReport) -> list[tuple[str, str]]:
@@ -120,14 +125,14 @@ def test_an_utterance_without_words_is_unusable(record: Recorder) -> None:
 
 
 def test_characters_without_a_token_are_counted(record: Recorder) -> None:
-    report = check(record("a", "café é"), record("b", "cafe"), allowed_characters=set("acef "))
+    report = check(record("a", "café é"), record("b", "cafe"), tokens=Characters("acef "))
     assert problems(report) == [("a", "unknown-characters")]
     assert "'é' (U+00E9) x 2" in report.findings[0].detail
 
 
 def test_no_characters_allowed_is_not_the_same_as_not_checked(record: Recorder) -> None:
-    assert problems(check(record("a"), allowed_characters=set())) == [("a", "unknown-characters")]
-    assert problems(check(record("b"), allowed_characters=None)) == []
+    assert problems(check(record("a"), tokens=Characters(""))) == [("a", "unknown-characters")]
+    assert problems(check(record("b"), tokens=None)) == []
 
 
 def test_a_text_with_a_frame_too_few_is_infeasible_with_both_numbers(record: Recorder) -> None:
@@ -141,7 +146,7 @@ def test_a_text_with_a_frame_too_few_is_infeasible_with_both_numbers(record: Rec
 
 
 def test_one_utterance_may_have_several_problems(record: Recorder) -> None:
-    report = check(record("a", "ñ", level=0.0), allowed_characters={"n"})
+    report = check(record("a", "ñ", level=0.0), tokens=Characters("n"))
     assert problems(report) == [("a", "silent"), ("a", "unknown-characters")]
     assert len(report.unusable) == 1
 
@@ -220,7 +225,7 @@ def test_an_interrupt_leaves_the_other_recordings_unopened(
         time.sleep(0.01)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("asr.check.read_info", interrupted)
+    monkeypatch.setattr("asr.doctor.sound.read_info", interrupted)
     utterance = record("a")
     with pytest.raises(KeyboardInterrupt):
         check(*(replace(utterance, id=str(number)) for number in range(500)))

@@ -1,38 +1,16 @@
-"""What the data doctor finds: problems with names, what to do about them, and the report."""
+"""What the data doctor finds: the findings, and the report of one manifest."""
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Self
 
-from asr.errors import AudioProblem, DataError
+from asr.doctor.problems import ADVICE, STILL_USABLE, Problem, Trouble
+from asr.doctor.sound import Sound
+from asr.errors import DataError
 from asr.manifest import Utterance
-
-Problem = (
-    AudioProblem
-    | Literal["too-short", "too-long", "no-text", "empty-text", "unknown-characters", "infeasible"]
-    | Literal["unused-audio", "duplicate-audio"]
-)
-
-ADVICE: dict[Problem, str] = {
-    "unreadable": "copy the file again, or convert it to wav or flac",
-    "empty-audio": "copy or record the file again",
-    "cut-short": "copy the file again",
-    "damaged": "copy the file again",
-    "wrong-duration": "prepare the manifest again, or copy the file again",
-    "silent": "check the microphone or the channel, or leave the utterance out",
-    "not-finite": "convert or record the file again",
-    "too-short": "check offset and duration, or lower min_seconds",
-    "too-long": "cut the recording at pauses, or raise max_seconds",
-    "no-text": "transcribe it, or leave the utterance out",
-    "empty-text": "check the transcript and the normaliser, or leave the utterance out",
-    "unknown-characters": "normalise or spell out the text, or train with text that has them",
-    "infeasible": "check that text and audio belong together, or lower the subsampling factor",
-    "unused-audio": "check duration: the file goes on, and the text may belong to all of it",
-    "duplicate-audio": "keep one of them, above all where one trains and the other tests",
-}
-_STILL_USABLE: frozenset[Problem] = frozenset(("unused-audio", "duplicate-audio"))
 
 
 @dataclass(frozen=True)
@@ -40,32 +18,51 @@ class Finding:
     """One thing wrong with one utterance."""
 
     id: str
-    audio_path: Path
+    audio_path: Path | None  # None: of a line that names none
     problem: Problem
     detail: str  # what came and what was expected, with the numbers
+    number: float | None = None  # what was measured, where it is one number
+    threshold: float | None = None  # what it was held against
+
+    @classmethod
+    def of(cls, utterance: Utterance, trouble: Trouble) -> Self:
+        """Say of an utterance what is wrong with it."""
+        return cls(utterance.id, utterance.audio_path, *trouble)
 
     @property
     def usable(self) -> bool:
         """Whether the utterance can be used nevertheless."""
-        return self.problem in _STILL_USABLE
+        return self.problem in STILL_USABLE
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, with what to do about it."""
         return {
             "id": self.id,
-            "audio_filepath": str(self.audio_path),
+            "audio_filepath": None if self.audio_path is None else str(self.audio_path),
             "problem": self.problem,
             "detail": self.detail,
+            "number": self.number,
+            "threshold": self.threshold,
             "usable": self.usable,
             "advice": ADVICE[self.problem],
         }
 
 
 @dataclass(frozen=True)
+class Examined:
+    """One utterance, opened and read."""
+
+    utterance: Utterance
+    sound: Sound
+    text: str | None  # normalised; None: not transcribed
+
+
+@dataclass(frozen=True)
 class CheckReport:
     """What the data doctor found in one manifest."""
 
-    findings: tuple[Finding, ...]  # in the manifest's order
+    examined: tuple[Examined, ...]  # in the manifest's order
+    findings: tuple[Finding, ...]  # in the manifest's order, then those that were added
     usable: tuple[Utterance, ...]
     unusable: tuple[Utterance, ...]
     characters: Counter[str]  # of the normalised transcripts
@@ -90,6 +87,15 @@ class CheckReport:
     def speakers(self) -> set[str]:
         """Everybody the manifest names as a speaker."""
         return {one.speaker for one in self.utterances if one.speaker is not None}
+
+    @property
+    def seconds_opened(self) -> float:
+        """Seconds of sound that were decoded."""
+        return sum(one.sound.seconds or 0.0 for one in self.examined)
+
+    def with_findings(self, more: Iterable[Finding]) -> "CheckReport":
+        """Return a report with more findings; none of them makes an utterance unusable."""
+        return replace(self, findings=(*self.findings, *more))
 
     def enforce(self, max_bad_fraction: float, where: str, all_findings: Path) -> None:
         """Raise DataError where more utterances than allowed cannot be used.
