@@ -32,7 +32,7 @@ def test_score_prints_rates_and_kinds_of_error(
     row = next(line for line in out.splitlines() if "hyp.txt" in line)
     # 4 words: "two" missed, "for" and "uh" invented.
     assert [cell.strip() for cell in row.split("│")][2:5] == ["3", "4", "75.00 %"]
-    assert [cell.strip() for cell in row.split("│")][6:9] == ["0", "1", "2"]
+    assert [cell.strip() for cell in row.split("│")][8:11] == ["0", "1", "2"]
     assert "normalizer: basic" in out
     assert "1 references were not empty and became so" in out
 
@@ -61,7 +61,7 @@ def test_an_unknown_normaliser_ends_with_status_2(
     files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, *files, "--normalizer", "baisc") == 2
-    assert "normalizer 'baisc' is not known; known: none, basic" in capsys.readouterr().err
+    assert "normalizer 'baisc' is not known; known: none, basic, english" in capsys.readouterr().err
 
 
 def test_scoring_does_not_import_torch(files: tuple[Path, Path]) -> None:
