@@ -85,7 +85,7 @@ def test_english_is_the_rule_of_whisper() -> None:
 
 def test_english_keeps_the_promise_of_clean_spacing() -> None:
     english = Normalizer.for_scoring("english")
-    assert english("  Uh, I  mean -- OK\u2026 ") == "i mean ok"
+    assert english("  Uh, I  mean -- OK! ") == "i mean ok"
     assert english("cafe\u0301") == english("caf\u00e9")
 
 
