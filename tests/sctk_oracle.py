@@ -11,7 +11,9 @@ import pytest
 from asr.scoring.error_rate import Alignment, ErrorCounts
 
 _LETTER = {"equal": "C", "substitute": "S", "delete": "D", "insert": "I"}
-_SCORES = re.compile(r"^id: \((.*)\)\nScores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)$", re.M)
+_SCORES = re.compile(
+    r"^id: \((.*)\)\n(?:\w+: .*\n)*?Scores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)$", re.M
+)
 _TEST = re.compile(r"# segs: (\d+)\).*mean: (\S+)\) \(std dev: (\S+)\) \(Z Stat: (\S+)\)")
 
 
@@ -23,10 +25,11 @@ def find_tool(name: str) -> str:
     return path
 
 
-def sclite_counts(reference: Path, hypothesis: Path, *options: str) -> dict[str, ErrorCounts]:
-    """Counts of each utterance of two trn files, by its id; case counts."""
-    command = [find_tool("sclite"), "-r", str(reference), "trn", "-h", str(hypothesis), "trn"]
-    command += ["-i", "spu_id", "-e", "utf-8", "-s", "-o", "pra", "stdout", *options]
+def sclite_counts(reference: Path, hypothesis: Path) -> dict[str, ErrorCounts]:
+    """Counts of each utterance of two trn files, or of an stm and a ctm file; case counts."""
+    command = [find_tool("sclite"), "-i", "spu_id", "-e", "utf-8", "-s", "-o", "pra", "stdout"]
+    for option, path in (("-r", reference), ("-h", hypothesis)):
+        command += [option, str(path), path.suffix.removeprefix(".")]
     answer = subprocess.run(command, check=True, capture_output=True, text=True, encoding="utf-8")
     return parse_pra(answer.stdout)
 

@@ -180,9 +180,10 @@ def _print(analyses: "Sequence[Analysis]", comparison: "Comparison | None", erro
             f"{scored.emptied_references} references were not empty and became so under it; "
             "whatever was recognised there counts as inserted"
         )
-    drawn = scored.bootstrap
+    drawn, units = scored.bootstrap, scored.intervals.units
+    rough = ", which are few: take it as rough" if units.few else ""
     print(
-        f"95 %: percentile bootstrap over {scored.intervals.units}, "
+        f"95 %: percentile bootstrap over {units}{rough}; "
         f"{drawn.resamples:,} resamples, seed {drawn.seed}"
     )
     if comparison is not None:

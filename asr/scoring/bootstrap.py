@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 LEVEL = 0.95
 RESAMPLES = 1000
 SEED = 1
+_FEW = 10  # units; an interval over fewer is too narrow more often than it says
 _AT_ONCE = 2_000_000  # draws, for bounded memory
 
 
@@ -45,6 +46,11 @@ class Units:
         ]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         return cls("speakers", len(numbers), np.array([numbers[name] for name in names]))
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few for the intervals to be more than rough."""
+        return self.count < _FEW
 
     def __str__(self) -> str:
         """As "15 speakers"."""

@@ -58,12 +58,15 @@ class Comparison:
     @property
     def caution(self) -> str:
         """What makes the tests rough; '' if nothing does."""
-        if 0 < self.mapsswe.segments < ENOUGH_SEGMENTS:
-            return (
+        found = []
+        if self.units.few:
+            found.append(f"only {self.units} to draw from: take interval and bootstrap as rough")
+        if self.mapsswe.p is not None and 0 < self.mapsswe.segments < ENOUGH_SEGMENTS:
+            found.append(
                 f"only {self.mapsswe.segments} segments with errors, and MAPSSWE wants "
                 f"{ENOUGH_SEGMENTS}: take its p as rough"
             )
-        return ""
+        return "; ".join(found)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; rates as fractions of 1."""

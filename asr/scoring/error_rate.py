@@ -1,8 +1,8 @@
 """Word and character errors: how a hypothesis differs from its reference.
 
-Words are aligned by jiwer; characters by rapidfuzz, as jiwer does it, but only to count. Every error
-weighs 1. NIST's sclite weighs a substitution 4 and the others 3: where five words in a row are
-replaced, it may rather see six deletions and insertions, and so count an error more.
+Words are aligned by jiwer; characters by rapidfuzz, as jiwer does it, but only to count. Every
+error weighs 1. NIST's sclite weighs a substitution 4 and the others 3, so it prefers six deletions
+and insertions to five substitutions, and then counts an error more.
 """
 
 from collections import Counter

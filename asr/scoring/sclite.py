@@ -4,6 +4,10 @@
     talk 1 12.30 0.25 cat 0.98                      ctm: recording, channel, start, seconds, word
     talk 1 anna 11.90 15.02 <o,f0> the cat sat      stm: recording, channel, speaker, start, end
 
+Stretches that an stm file tells to ignore (`ignore_time_segment_in_scoring`) do not count, nor do
+those of the speaker `inter_segment_gap`. In the latter sclite itself counts what was recognised as
+inserted, unless their text, too, says to ignore them.
+
 Lines that begin with `;;` are comments. Alternatives, `{ cat / cats }`, are refused: which of them
 is right would depend on the hypothesis.
 """

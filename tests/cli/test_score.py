@@ -113,7 +113,8 @@ def test_intervals_say_over_what_and_how_they_were_drawn(
     options = ["--json", tmp_path / "s.json", "--resamples", 200, "--seed", 3]
     assert run(monkeypatch, reference, hypothesis, *options) == 0
     out = capsys.readouterr().out
-    assert "95 %: percentile bootstrap over 2 speakers, 200 resamples, seed 3" in out
+    assert "95 %: percentile bootstrap over 2 speakers, which are few" in out
+    assert "; 200 resamples, seed 3" in out
     scored = json.loads((tmp_path / "s.json").read_text())["sets"][0]
     assert scored["normalizer"] == "basic"
     assert scored["sentence_error_rate"] == 0.5

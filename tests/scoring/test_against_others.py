@@ -14,8 +14,10 @@ import jiwer
 import pytest
 from sctk_oracle import parse_pra, sclite_counts
 
+from asr.scoring.error_rate import ErrorCounts
 from asr.scoring.outputs import write_pra, write_trn
 from asr.scoring.scored import ScoredSet, score_set
+from asr.scoring.test_set import read_test_set
 from asr.text import Normalizer
 
 _NFD = unicodedata.normalize("NFD", "naïve café à Zoë")
@@ -63,6 +65,15 @@ def test_every_kind_of_error_agrees_with_sclite_on_hard_cases(
     assert sclite(ours, tmp_path) == {one.id: one.words for one in ours.utterances}
 
 
+def test_sclite_may_prefer_six_deletions_and_insertions_to_five_substitutions(
+    tmp_path: Path,
+) -> None:
+    """The difference between the two that the documentation states."""
+    ours = scored({"s-1": ("a b c x y", "x y p q r")})
+    assert ours.summary.words == ErrorCounts(substitutions=5)
+    assert sclite(ours, tmp_path) == {"s-1": ErrorCounts(hits=2, deletions=3, insertions=3)}
+
+
 def test_characters_agree_with_sclite(tmp_path: Path) -> None:
     """CJK above all: a character a word for sclite, a character for the CER."""
     texts = {
@@ -81,6 +92,41 @@ def test_characters_agree_with_sclite(tmp_path: Path) -> None:
     }
     theirs = sclite(scored(spelled), tmp_path)  # type: ignore[arg-type]
     assert theirs == {one.id: one.characters for one in characters.utterances}
+
+
+def test_segments_get_the_words_that_sclite_gives_them(tmp_path: Path) -> None:
+    """Random times, words across borders, two channels, a stretch to ignore between segments."""
+    rng = random.Random(9)
+    stm, ctm = [], []
+    for channel in ("A", "B"):
+        for number in range(40):
+            start, words = 10.0 * number, rng.choices("abcdef", k=rng.randrange(1, 9))
+            middle, end = start + rng.uniform(3, 9), start + 10
+            ignored = "ignore_time_segment_in_scoring"
+            stm.append(
+                f"talk {channel} s{number % 3} {start:.2f} {middle:.2f} <o> {' '.join(words)}"
+            )
+            stm.append(f"talk {channel} gap {middle:.2f} {end:.2f} <o> {ignored}")
+        for number in range(400):
+            ctm.append(
+                f"talk {channel} {number + rng.uniform(0, 0.4):.2f} 0.55 {rng.choice('abcd')}"
+            )
+    (tmp_path / "ref.stm").write_text("\n".join(stm) + "\n")
+    (tmp_path / "hyp.ctm").write_text("\n".join(ctm) + "\n")
+    test_set = read_test_set(tmp_path / "ref.stm", [tmp_path / "hyp.ctm"])
+    rule = Normalizer("none")
+    ours = score_set("hyp", test_set.references, test_set.systems[0].texts, normalizer=rule)
+    theirs = sclite_counts(tmp_path / "ref.stm", tmp_path / "hyp.ctm")
+    numbers = dict.fromkeys(test_set.speakers.values(), 0)
+    for one in ours.utterances:
+        speaker = test_set.speakers[one.id]
+        counted = theirs[f"{speaker}-{numbers[speaker]:03d}"]  # as sclite numbers them
+        numbers[speaker] += 1
+        assert counted.reference_length == one.words.reference_length
+        assert counted.hits + counted.substitutions + counted.insertions == (
+            one.words.hits + one.words.substitutions + one.words.insertions
+        )
+    assert sum(numbers.values()) == len(theirs) == 80
 
 
 def test_the_printed_alignments_are_read_as_those_of_sclite(tmp_path: Path) -> None:

@@ -100,9 +100,11 @@ def test_speakers_are_drawn_where_they_are_known() -> None:
     assert result.interval == pytest.approx((0.05, 0.05))
 
 
-def test_few_segments_are_cautioned_about() -> None:
+def test_few_segments_and_few_units_are_cautioned_about() -> None:
+    result = compare(scored("A", [1, 2] * 10), scored("B", [0] * 20))
+    assert result.caution.startswith("only 20 segments")
     result = compare(scored("A", [1, 0]), scored("B", [0, 0]))
-    assert result.caution.startswith("only 1 segments")
+    assert result.caution.startswith("only 2 utterances to draw from")
     assert "p not computable" in result.sentence
 
 
