@@ -66,6 +66,8 @@ def read_attributed(path: Path) -> Transcripts:
         return Transcripts(read_trn(path))
     if path.suffix == ".ctm":
         return _ctm_transcripts(path)
+    if path.suffix == ".stm":
+        raise DataError(f"{path}: an .stm came; expected it as the reference of .ctm hypotheses")
     lines = list(read_lines(path, _FORMATS))
     if not lines:
         raise DataError(f"{path}: there are no transcripts in it; expected {_FORMATS}")

@@ -116,6 +116,8 @@ def test_an_stm_takes_a_ctm_only(tmp_path: Path) -> None:
     stm = write(tmp_path / "ref.stm", "talk 1 anna 0 2 one")
     with pytest.raises(DataError, match=r"hyp.trn: .trn came; expected .ctm beside an .stm"):
         read_test_set(stm, [write(tmp_path / "hyp.trn", "one (talk)")])
+    with pytest.raises(DataError, match=r"ref.stm: an .stm came; expected it as the reference"):
+        read_test_set(write(tmp_path / "text", "talk one"), [stm])
 
 
 def test_a_ctm_with_two_channels_wants_an_stm(tmp_path: Path) -> None:
