@@ -1,8 +1,13 @@
-"""Transcript normalisers, by name: one rule serves training targets and scoring alike."""
+"""Transcript normalisers, by name: one rule serves training targets and scoring alike.
+
+`english` serves scoring alone: what it writes ("20 dollars") is no spelling to learn.
+"""
 
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import cache
+from typing import Self
 
 from asr.errors import ConfigError
 
@@ -26,7 +31,25 @@ def _space_unless_mark(match: re.Match[str]) -> str:
     return match.group() if unicodedata.category(match.group()).startswith("M") else " "
 
 
+def _english(text: str) -> str:
+    return _none(_english_rule()(_none(text)))
+
+
+@cache
+def _english_rule() -> Callable[[str], str]:
+    try:
+        from whisper_normalizer.english import EnglishTextNormalizer
+    except ImportError:
+        raise ConfigError(
+            "normalizer 'english' needs the package whisper-normalizer; "
+            "pip install 'asr[english]', or choose basic"
+        ) from None
+    rule: Callable[[str], str] = EnglishTextNormalizer()
+    return rule
+
+
 _NORMALIZERS: dict[str, Callable[[str], str]] = {"none": _none, "basic": _basic}
+_SCORING_NORMALIZERS = _NORMALIZERS | {"english": _english}
 NORMALIZER_NAMES = tuple(_NORMALIZERS)
 
 
@@ -40,13 +63,33 @@ class Normalizer:
 
     def __init__(self, name: str) -> None:
         """Raises ConfigError where no normaliser has that name."""
-        if name not in _NORMALIZERS:
-            raise ConfigError(
-                f"normalizer '{name}' is not known; known: {', '.join(NORMALIZER_NAMES)}"
-            )
         self.name = name
-        self._rule = _NORMALIZERS[name]
+        self._rule = _find(name, _NORMALIZERS)
+
+    @classmethod
+    def for_scoring(cls, name: str) -> Self:
+        """A normaliser that need not be fit for training: also `english`.
+
+        `english` is the rule of OpenAI's Whisper (Radford et al. 2022, appendix C) as the wheel
+        whisper-normalizer has it: numbers in digits, contractions spelled out, British spelling
+        made American, fillers ("uh") removed. It is applied once, as Whisper's figures are
+        made; applied twice it may change more.
+
+        Raises:
+            ConfigError: no normaliser has that name, or its package is not installed.
+        """
+        normalizer = cls("none")
+        normalizer.name = name
+        normalizer._rule = _find(name, _SCORING_NORMALIZERS)
+        normalizer("")  # a package that is missing is missed now, not after the reading
+        return normalizer
 
     def __call__(self, text: str) -> str:
-        """Return the normalised text; applying it twice changes nothing more."""
+        """Return the normalised text; applying it twice changes nothing more (not `english`)."""
         return self._rule(text)
+
+
+def _find(name: str, rules: dict[str, Callable[[str], str]]) -> Callable[[str], str]:
+    if name not in rules:
+        raise ConfigError(f"normalizer '{name}' is not known; known: {', '.join(rules)}")
+    return rules[name]

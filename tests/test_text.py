@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from asr.errors import ConfigError
-from asr.text import NORMALIZER_NAMES, Normalizer
+from asr.text import NORMALIZER_NAMES, Normalizer, _english_rule
 
 
 def random_text(rng: random.Random) -> str:
@@ -70,3 +70,39 @@ def test_composed_and_decomposed_letters_become_equal() -> None:
 def test_an_unknown_normaliser_is_refused_with_the_known_names() -> None:
     with pytest.raises(ConfigError, match="normalizer 'basci' is not known; known: none, basic"):
         Normalizer("basci")
+
+
+def test_english_is_the_rule_of_whisper() -> None:
+    english = Normalizer.for_scoring("english")
+    # From the tests of OpenAI's Whisper (tests/test_normalizer.py).
+    assert english("Let's") == "let us"
+    assert english("he's like") == "he is like"
+    assert english("10km") == "10 km"
+    assert english("mobilisation") == "mobilization"
+    assert english("twenty-two thousand and sixty-one") == "22061"
+    assert english.name == "english"
+
+
+def test_english_keeps_the_promise_of_clean_spacing() -> None:
+    english = Normalizer.for_scoring("english")
+    assert english("  Uh, I  mean -- OK! ") == "i mean ok"
+    assert english("cafe\u0301") == english("caf\u00e9")
+
+
+def test_english_is_not_for_training() -> None:
+    assert "english" not in NORMALIZER_NAMES
+    with pytest.raises(ConfigError, match="normalizer 'english' is not known; known: none, basic"):
+        Normalizer("english")
+
+
+def test_scoring_knows_the_rules_of_training_too() -> None:
+    assert Normalizer.for_scoring("basic")("It's - OK!") == "it's ok"
+    with pytest.raises(ConfigError, match="known: none, basic, english"):
+        Normalizer.for_scoring("englisch")
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    _english_rule.cache_clear()
+    monkeypatch.setitem(sys.modules, "whisper_normalizer.english", None)
+    with pytest.raises(ConfigError, match="needs the package whisper-normalizer"):
+        Normalizer.for_scoring("english")

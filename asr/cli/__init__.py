@@ -10,6 +10,7 @@ import typer
 from asr.cli import (
     augment,
     check,
+    compare,
     decode,
     diagnose,
     info,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("transcribe")(transcribe.transcribe)
 app.command("score")(score.score)
+app.command("compare")(compare.compare)
 app.command("check")(check.check)
 app.command("prepare")(prepare.prepare)
 app.command("train")(stage_alone.train)

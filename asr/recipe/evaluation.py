@@ -10,13 +10,9 @@ from asr.manifest import read_manifest
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import test_splits
 from asr.recognizer import Recognizer, decoding_pool
-from asr.scoring.report import (
-    print_table,
-    read_json,
-    score_set,
-    write_json,
-    write_report,
-)
+from asr.scoring.report import read_json, write_json, write_report
+from asr.scoring.scored import score_set
+from asr.scoring.tables import print_table
 from asr.scoring.transcripts import read_transcripts
 from asr.text import Normalizer
 from asr.training.distributed import choose_device

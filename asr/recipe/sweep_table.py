@@ -15,7 +15,7 @@ from rich.table import Table
 from asr.files import write_text
 from asr.recipe.grid import Combination, short_names, show
 from asr.recipe.measurements import Measurements
-from asr.scoring.report import format_rate
+from asr.scoring.tables import format_rate
 
 Outcome = Literal["done", "diverged", "failed", "unfinished"]
 

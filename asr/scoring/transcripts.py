@@ -1,14 +1,22 @@
-"""Transcripts to score: read from manifests, hypothesis files or Kaldi's text, matched by id."""
+"""Transcripts to score, from manifests, hypothesis files, Kaldi's text, sclite's trn and ctm."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from asr.errors import DataError
 from asr.manifest import read_manifest
+from asr.scoring.lines import first_few, read_lines, read_text, unique
+from asr.scoring.sclite import CtmWord, read_ctm, read_trn
 
-_FORMATS = "a JSON-lines manifest, JSON lines with 'id' and 'text', or lines of 'id text'"
+Missing = Literal["error", "count"]
+
+_FORMATS = (
+    "a JSON-lines manifest, JSON lines with 'id' and 'text', lines of 'id text', "
+    "or sclite's .trn, .ctm or .stm"
+)
 
 
 class TranscriptPair(NamedTuple):
@@ -19,72 +27,114 @@ class TranscriptPair(NamedTuple):
     hypothesis: str
 
 
+@dataclass(frozen=True)
+class Transcripts:
+    """What a file says of each utterance, by its id and in the file's order."""
+
+    texts: Mapping[str, str]
+    # What else is known: speaker, duration in seconds, words with times, and a manifest's own keys.
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
 def read_transcripts(path: Path) -> dict[str, str]:
     """Read the transcripts of a file, by utterance id and in the file's order.
 
-    The file is a JSON-lines manifest, a hypothesis file (JSON lines with `id` and `text`), or
-    Kaldi's `id text`, where a line with an id only is an empty transcript.
+    See `read_attributed` for the files and the errors.
+    """
+    return dict(read_attributed(path).texts)
+
+
+def read_speakers(path: Path) -> dict[str, str | None]:
+    """Who speaks in each utterance, by id; empty where the file is no manifest."""
+    lines = list(read_lines(path, _FORMATS))
+    if not _is_manifest(path, lines):
+        return {}
+    return {utterance.id: utterance.speaker for utterance in read_manifest(path)}
+
+
+def read_attributed(path: Path) -> Transcripts:
+    """Read transcripts and what else is said of their utterances.
+
+    The file is a JSON-lines manifest, a hypothesis file (JSON lines with `id` and `text`), sclite's
+    `.trn` or `.ctm` (whose recordings are the utterances), told by these suffixes, or Kaldi's
+    `id text`, where a line with an id only is an empty transcript.
 
     Raises:
         DataError: naming file and line, for anything that is not as it should be.
     """
-    lines = list(_lines(path))
+    if path.suffix == ".trn":
+        return Transcripts(read_trn(path))
+    if path.suffix == ".ctm":
+        return _ctm_transcripts(path)
+    if path.suffix == ".stm":
+        raise DataError(f"{path}: an .stm came; expected it as the reference of .ctm hypotheses")
+    lines = list(read_lines(path, _FORMATS))
     if not lines:
         raise DataError(f"{path}: there are no transcripts in it; expected {_FORMATS}")
     if _is_manifest(path, lines):
         return _manifest_transcripts(path)
     if not lines[0][1].startswith("{"):
-        return _unique(path, ((number, *_parse_kaldi(line)) for number, line in lines))
-    return _unique(path, ((number, *_parse_record(path, number, line)) for number, line in lines))
+        return Transcripts(unique(path, ((number, *_parse_kaldi(line)) for number, line in lines)))
+    records = unique(path, _records(path, lines))
+    return Transcripts({key: record["text"] for key, record in records.items()}, records)
 
 
-def read_speakers(path: Path) -> dict[str, str | None]:
-    """Who speaks in each utterance, by id; empty where the file is no manifest."""
-    if not _is_manifest(path, list(_lines(path))):
-        return {}
-    return {utterance.id: utterance.speaker for utterance in read_manifest(path)}
+def read_parallel(path: Path) -> Transcripts:
+    """Read a transcript a line; the id of each is its line's number, from 1. Raises DataError."""
+    text = read_text(path, "a transcript a line")
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return Transcripts({str(number): line.strip() for number, line in enumerate(lines, start=1)})
+
+
+def word_records(words: list[CtmWord]) -> list[dict[str, Any]]:
+    """Words with times as hypothesis files have them; confidence None where it is not known."""
+    return [
+        {
+            "text": word.text,
+            "start": word.start,
+            "end": word.start + word.duration,
+            "confidence": word.confidence,
+        }
+        for word in words
+    ]
 
 
 def match(
-    references: Mapping[str, str], hypotheses: Mapping[str, str], *, where: str = "transcripts"
+    references: Mapping[str, str],
+    hypotheses: Mapping[str, str],
+    *,
+    where: str = "transcripts",
+    missing: Missing = "error",
 ) -> list[TranscriptPair]:
     """Pair references with hypotheses by id, in the order of the references.
+
+    Args:
+        references: by utterance id.
+        hypotheses: by utterance id.
+        where: what messages call them.
+        missing: whether a missing hypothesis is an error or counts as empty.
 
     Raises:
         DataError: naming the first ids that only one side has, and how many there are.
     """
-    missing = [identifier for identifier in references if identifier not in hypotheses]
+    lacking = [identifier for identifier in references if identifier not in hypotheses]
     extra = [identifier for identifier in hypotheses if identifier not in references]
     problems = []
-    if missing:
+    if lacking and missing == "error":
         problems.append(
-            f"{len(missing)} of {len(references)} references have no hypothesis "
-            f"({_first_few(missing)})"
+            f"{len(lacking)} of {len(references)} references have no hypothesis "
+            f"({first_few(lacking)})"
         )
     if extra:
         problems.append(
-            f"{len(extra)} of {len(hypotheses)} hypotheses have no reference ({_first_few(extra)})"
+            f"{len(extra)} of {len(hypotheses)} hypotheses have no reference ({first_few(extra)})"
         )
     if problems:
         raise DataError(
             f"{where}: {'; '.join(problems)}; expected the same ids on both sides: "
             "decode the very utterances that are scored"
         )
-    return [TranscriptPair(key, text, hypotheses[key]) for key, text in references.items()]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers and stripped lines, blank lines left out."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file; expected {_FORMATS}") from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path}: not a readable UTF-8 text file ({error})") from None
-    # Not splitlines: it also cuts at characters that may stand inside a transcript (U+2028).
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield number, line.strip()
+    return [TranscriptPair(key, text, hypotheses.get(key, "")) for key, text in references.items()]
 
 
 def _is_manifest(path: Path, lines: list[tuple[int, str]]) -> bool:
@@ -95,37 +145,26 @@ def _is_manifest(path: Path, lines: list[tuple[int, str]]) -> bool:
     return "audio_filepath" in _parse_json(line, f"{path}:{number}")
 
 
-def _unique(path: Path, transcripts: Iterable[tuple[int, str, str]]) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    first_line: dict[str, int] = {}
-    for number, identifier, text in transcripts:
-        if identifier in texts:
-            raise DataError(
-                f"{path}:{number}: id '{identifier}' was given already on line "
-                f"{first_line[identifier]}; expected one transcript an utterance: remove one"
-            )
-        texts[identifier] = text
-        first_line[identifier] = number
-    return texts
-
-
 def _parse_kaldi(line: str) -> tuple[str, str]:
     identifier, *rest = line.split(maxsplit=1)
     return identifier, rest[0] if rest else ""
 
 
-def _parse_record(path: Path, number: int, line: str) -> tuple[str, str]:
-    where = f"{path}:{number}"
-    record = _parse_json(line, where)
-    identifier, text = record.get("id"), record.get("text")
-    if not isinstance(identifier, str) or not identifier:
-        raise DataError(f"{where}: key 'id': {identifier!r} came; expected a non-empty string")
-    if not isinstance(text, str):
-        raise DataError(f"{where}: key 'text': {text!r} came; expected a transcript, '' if empty")
-    return identifier, text
+def _records(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    for number, line in lines:
+        where = f"{path}:{number}"
+        record = _parse_json(line, where)
+        identifier, text = record.get("id"), record.get("text")
+        if not isinstance(identifier, str) or not identifier:
+            raise DataError(f"{where}: key 'id': {identifier!r} came; expected a non-empty string")
+        if not isinstance(text, str):
+            raise DataError(
+                f"{where}: key 'text': {text!r} came; expected a transcript, '' if empty"
+            )
+        yield number, identifier, record
 
 
-def _parse_json(line: str, where: str) -> dict[str, object]:
+def _parse_json(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
@@ -135,17 +174,38 @@ def _parse_json(line: str, where: str) -> dict[str, object]:
     return record
 
 
-def _manifest_transcripts(path: Path) -> dict[str, str]:
+def _manifest_transcripts(path: Path) -> Transcripts:
     utterances = read_manifest(path)
     untranscribed = [utterance.id for utterance in utterances if utterance.text is None]
     if untranscribed:
         raise DataError(
             f"{path}: {len(untranscribed)} of {len(utterances)} utterances have no key 'text' "
-            f"({_first_few(untranscribed)}); scoring needs a transcript of each ('' if nothing "
+            f"({first_few(untranscribed)}); scoring needs a transcript of each ('' if nothing "
             "is said)"
         )
-    return {utterance.id: utterance.text or "" for utterance in utterances}
+    return Transcripts(
+        {utterance.id: utterance.text or "" for utterance in utterances},
+        {
+            utterance.id: {
+                **utterance.extra,
+                "speaker": utterance.speaker,
+                "duration": utterance.duration,
+            }
+            for utterance in utterances
+        },
+    )
 
 
-def _first_few(identifiers: list[str], most: int = 5) -> str:
-    return ", ".join(identifiers[:most]) + (", …" if len(identifiers) > most else "")
+def _ctm_transcripts(path: Path) -> Transcripts:
+    channels = read_ctm(path)
+    recordings = [recording for recording, _ in channels]
+    twice = sorted({one for one in recordings if recordings.count(one) > 1})
+    if twice:
+        raise DataError(
+            f"{path}: {len(twice)} recordings have several channels ({first_few(twice)}); "
+            "expected one, or an stm file as reference, which has the channels too"
+        )
+    return Transcripts(
+        {name: " ".join(word.text for word in words) for (name, _), words in channels.items()},
+        {name: {"words": word_records(words)} for (name, _), words in channels.items()},
+    )

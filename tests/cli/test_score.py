@@ -3,7 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from asr.cli import main
 
@@ -32,7 +34,7 @@ def test_score_prints_rates_and_kinds_of_error(
     row = next(line for line in out.splitlines() if "hyp.txt" in line)
     # 4 words: "two" missed, "for" and "uh" invented.
     assert [cell.strip() for cell in row.split("│")][2:5] == ["3", "4", "75.00 %"]
-    assert [cell.strip() for cell in row.split("│")][6:9] == ["0", "1", "2"]
+    assert [cell.strip() for cell in row.split("│")][8:11] == ["0", "1", "2"]
     assert "normalizer: basic" in out
     assert "1 references were not empty and became so" in out
 
@@ -61,7 +63,7 @@ def test_an_unknown_normaliser_ends_with_status_2(
     files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, *files, "--normalizer", "baisc") == 2
-    assert "normalizer 'baisc' is not known; known: none, basic" in capsys.readouterr().err
+    assert "normalizer 'baisc' is not known; known: none, basic, english" in capsys.readouterr().err
 
 
 def test_scoring_does_not_import_torch(files: tuple[Path, Path]) -> None:
@@ -73,3 +75,180 @@ def test_scoring_does_not_import_torch(files: tuple[Path, Path]) -> None:
     )
     command = [sys.executable, "-c", code, "score", *map(str, files)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+def write_manifest(path: Path, **more: list[object]) -> Path:
+    """Four utterances of two speakers; further keys by lists of their values."""
+    lines = []
+    for number, text in enumerate(["one two", "three", "four five six", "seven"]):
+        record = {
+            "id": f"u{number}",
+            "audio_filepath": "a.wav",
+            "duration": 1.0 + number,
+            "text": text,
+            "speaker": "jo" if number < 2 else "mo",
+        }
+        lines.append(json.dumps(record | {key: values[number] for key, values in more.items()}))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_hypotheses(path: Path, *texts: str, **more: list[object]) -> Path:
+    lines = [
+        json.dumps(
+            {"id": f"u{number}", "text": text}
+            | {key: values[number] for key, values in more.items()}
+        )
+        for number, text in enumerate(texts)
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_intervals_say_over_what_and_how_they_were_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = write_manifest(tmp_path / "ref.jsonl")
+    hypothesis = write_hypotheses(tmp_path / "hyp.jsonl", "one too", "three", "four", "seven")
+    options = ["--json", tmp_path / "s.json", "--resamples", 200, "--seed", 3]
+    assert run(monkeypatch, reference, hypothesis, *options) == 0
+    out = capsys.readouterr().out
+    assert "95 %: percentile bootstrap over 2 speakers, which are few" in out
+    assert "; 200 resamples, seed 3" in out
+    scored = json.loads((tmp_path / "s.json").read_text())["sets"][0]
+    assert scored["normalizer"] == "basic"
+    assert scored["sentence_error_rate"] == 0.5
+    # Only jo (1 error in 3 words), only mo (2 in 4), or both.
+    assert scored["intervals"]["word_error_rate"] == [1 / 3, 1 / 2]
+
+
+def test_two_systems_are_compared_in_words_and_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = write_manifest(tmp_path / "ref.jsonl")
+    one = write_hypotheses(tmp_path / "one.jsonl", "one too", "tree", "four", "seven")
+    two = write_hypotheses(tmp_path / "two.jsonl", "one two", "three", "four five", "heaven")
+    json_path = tmp_path / "s.json"
+    assert run(monkeypatch, reference, one, two, "--json", json_path, "--trn", tmp_path / "t") == 0
+    out = capsys.readouterr().out
+    assert "fewer errors in: one.jsonl 1 utterances, two.jsonl 3; as many in 0" in out
+    assert "matched-pairs test (MAPSSWE) of 4 segments" in out
+    assert out.splitlines()[-1].startswith("No difference is shown: two.jsonl is ahead by 28.57")
+    data = json.loads(json_path.read_text())
+    assert [scored["name"] for scored in data["sets"]] == ["one.jsonl", "two.jsonl"]
+    assert data["comparison"]["wins"] == [1, 3]
+    assert sorted(path.name for path in tmp_path.glob("t.*")) == [
+        "t.hyp1.trn",
+        "t.hyp2.trn",
+        "t.ref.trn",
+    ]
+
+
+def test_slices_errors_and_vocabulary_are_printed_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = write_manifest(tmp_path / "ref.jsonl", room=["hall", "hall", "car", "car"])
+    hypothesis = write_hypotheses(
+        tmp_path / "hyp.jsonl",
+        "one too",
+        "three",
+        "four",
+        "seven",
+        nbest=[["one two"], [], [], ["eleven"]],
+    )
+    (tmp_path / "words").write_text("one\ntwo\nthree\n", encoding="utf-8")
+    options = ["--by", "room,rate", "--errors", 5, "--vocabulary", tmp_path / "words"]
+    assert run(monkeypatch, reference, hypothesis, *options, "--json", tmp_path / "s.json") == 0
+    out = capsys.readouterr().out
+    rows = {line.split("│")[1].strip(): line for line in out.splitlines() if "│" in line}
+    assert "50.00 %" in rows["car"]
+    assert "33.33 %" in rows["hall"]
+    assert "1 x two -> too" in out
+    assert "1 of 1 five" in out
+    assert "words in the vocabulary: 3, of these wrong (insertions aside): 1, 33.33 %" in out
+    assert "oracle WER of the n-best lists of hyp.jsonl: 28.57 %" in out
+    data = json.loads((tmp_path / "s.json").read_text())["sets"][0]
+    assert list(data["slices"]) == ["room", "rate"]
+    assert data["vocabulary"]["outside"] == 4
+    assert data["confusions"]["words"][0] == {"word": "five", "wrong": 1, "said": 1}
+
+
+def test_snr_is_measured_on_the_recordings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(1).normal(size=8000 * 6) / 10, 8000)
+    reference = write_manifest(tmp_path / "ref.jsonl")
+    hypothesis = write_hypotheses(tmp_path / "hyp.jsonl", "one two", "three", "four", "seven")
+    options = ["--by", "snr", "--json", tmp_path / "s.json"]
+    assert run(monkeypatch, reference, hypothesis, *options) == 0
+    slices = json.loads((tmp_path / "s.json").read_text())["sets"][0]["slices"]["snr"]
+    assert sum(one["utterances"] for one in slices) == 4
+    # White noise, more and less loud by chance: below 0 dB in all parts.
+    assert all(float(one["label"]) < 0 for one in slices)
+    reference.write_text('{"id": "u0", "text": "x"}\n', encoding="utf-8")
+    write_hypotheses(hypothesis, "x")
+    assert run(monkeypatch, reference, hypothesis, *options) == 2
+    assert "names no recordings" in capsys.readouterr().err
+
+
+def test_missing_hypotheses_can_be_counted_and_are_named(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files[1].write_text("a one two\n", encoding="utf-8")
+    assert run(monkeypatch, *files, "--missing", "count") == 0
+    captured = capsys.readouterr()
+    assert "2 of 3 hypotheses are missing and count as deleted (b, c)" in captured.err
+    row = next(line for line in captured.out.splitlines() if "hyp.txt" in line)
+    assert [cell.strip() for cell in row.split("│")][4] == "50.00 %"
+
+
+def test_parallel_lines_are_scored_without_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r.txt").write_text("one two\nthree\n", encoding="utf-8")
+    (tmp_path / "h.txt").write_text("one\nthree\n", encoding="utf-8")
+    assert run(monkeypatch, tmp_path / "r.txt", tmp_path / "h.txt", "--parallel") == 0
+    out = capsys.readouterr().out
+    assert "33.33 %" in out
+    assert "over 2 utterances" in out
+
+
+def test_what_the_normaliser_changes_is_shown(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *files, "--show-normalised") == 0
+    out = capsys.readouterr().out
+    assert "basic changes 2 of 3 texts of the references" in out
+    assert "  a\n    - One two.\n    + one two\n" in out
+    assert "basic changes 0 of 3 texts of hyp.txt" in out
+
+
+def test_sclite_files_are_written_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = write_manifest(tmp_path / "ref.jsonl")
+    words: list[object] = [
+        [{"text": text, "start": 0.5, "end": 0.75, "confidence": 0.5}] for text in "abcd"
+    ]
+    hypothesis = write_hypotheses(tmp_path / "hyp.jsonl", *"abcd", words=words)
+    options = ["--trn", tmp_path / "t", "--pra", tmp_path / "p", "--ctm", tmp_path / "c"]
+    assert run(monkeypatch, reference, hypothesis, *options) == 0
+    assert (tmp_path / "t.ref.trn").read_text().splitlines()[0] == "one two (u0)"
+    assert (tmp_path / "t.hyp.trn").read_text().splitlines()[0] == "a (u0)"
+    assert "Scores: (#C #S #D #I) 0 1 1 0" in (tmp_path / "p").read_text()
+    assert (tmp_path / "c").read_text().splitlines()[0] == "u0 1 0.500 0.250 a 0.5000"
+    capsys.readouterr()
+    assert run(monkeypatch, reference, hypothesis, reference, "--ctm", tmp_path / "c") == 2
+    assert "--pra and --ctm write one system" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("count", "message"), [(2, "came twice"), (3, "3 hypotheses came")])
+def test_hypotheses_are_one_or_two_different_ones(
+    files: tuple[Path, Path],
+    count: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, files[0], *[files[1]] * count) == 2
+    assert message in capsys.readouterr().err

@@ -7,7 +7,9 @@ import pytest
 
 from asr.errors import DataError
 from asr.scoring.error_rate import ErrorCounts
-from asr.scoring.report import ScoredSet, print_table, score_set, write_json, write_report
+from asr.scoring.report import write_json, write_report
+from asr.scoring.scored import ScoredSet, score_set
+from asr.scoring.tables import format_interval, print_table
 from asr.text import Normalizer
 
 REFERENCES = {"a": "One, two!", "b": "three four", "c": "?!", "d": "five"}
@@ -105,7 +107,8 @@ def test_table_shows_words_rates_and_kinds_of_error(
     rows = [line for line in capsys.readouterr().out.splitlines() if "dev" in line]
     cells = [cell.strip() for cell in rows[0].split("│")[1:-1]]
     cer = f"{100 * scored.summary.characters.rate:.2f} %"
-    assert cells == ["dev", "4", "5", "60.00 %", cer, "0", "1", "2"]
+    interval = format_interval(scored.intervals.words)
+    assert cells == ["dev", "4", "5", "60.00 %", interval, cer, "75.00 %", "0", "1", "2"]
 
 
 def test_long_and_bracketed_names_survive_in_a_piped_table(

@@ -1,0 +1,138 @@
+"""What `asr score` prints: rates with intervals, slices, confusions, two systems side by side."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from asr.scoring.bootstrap import Interval
+from asr.scoring.comparison import Comparison, format_p
+from asr.scoring.confusions import Confusions, VocabularySplit
+from asr.scoring.error_rate import ErrorCounts
+from asr.scoring.slices import Slice
+from asr.text import Normalizer
+
+_SHOWN_CHANGES = 20
+
+
+def print_table(sets: Sequence[Mapping[str, Any]]) -> None:
+    """Print a row for each test set on stdout: words, rates and the kinds of error.
+
+    Args:
+        sets: what `ScoredSet.to_json` gives of each, and `read_json` gives back; those written by
+            an earlier version have no intervals.
+    """
+    table = Table()
+    table.add_column("test set", overflow="fold")
+    for heading in ("utterances", "words", "WER", "95 %", "CER", "SER", "sub", "del", "ins"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for scored in sets:
+        table.add_row(scored["name"], *_rate_cells(scored))
+    print_wide(table)
+
+
+def print_slices(key: str, slices: Sequence[Slice]) -> None:
+    """Print a row for each slice on stdout."""
+    table = Table()
+    table.add_column(key, overflow="fold")
+    for heading in ("utterances", "words", "WER", "95 %", "CER", "SER", "sub", "del", "ins"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in slices:
+        table.add_row(one.label, *_rate_cells(one.to_json()))
+    print_wide(table)
+
+
+def print_confusions(confusions: Confusions, most: int) -> None:
+    """Print the most frequent errors on stdout, and the words that are wrong most often."""
+    table = Table()
+    for heading in ("said -> heard", "deleted", "inserted", "most often wrong"):
+        table.add_column(heading, overflow="fold")
+    columns = [
+        [f"{times:,} x {said} -> {heard}" for (said, heard), times in confusions.substitutions],
+        [f"{times:,} x {word}" for word, times in confusions.deletions],
+        [f"{times:,} x {word}" for word, times in confusions.insertions],
+        [f"{one.wrong:,} of {one.said:,} {one.word}" for one in confusions.words],
+    ]
+    for row in range(min(most, max(map(len, columns)))):
+        table.add_row(*(column[row] if row < len(column) else "" for column in columns))
+    print_wide(table)
+
+
+def print_vocabulary(split: VocabularySplit) -> None:
+    """Print on stdout how words in and out of a vocabulary fare."""
+    for where, said, wrong in (
+        ("in the vocabulary", split.inside, split.inside_wrong),
+        ("outside of it", split.outside, split.outside_wrong),
+    ):
+        share = format_rate(wrong / said) if said else "none"
+        print(f"words {where}: {said:,}, of these wrong (insertions aside): {wrong:,}, {share}")
+
+
+def print_oracle(name: str, errors: ErrorCounts) -> None:
+    """Print on stdout what a perfect choice from the n-best lists would give."""
+    print(f"oracle WER of the n-best lists of {name}: {format_rate(errors.rate)}")
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print two systems side by side on stdout, and the result in words."""
+    first, second = comparison.names
+    test = comparison.mapsswe
+    tested = "not computable: the differences do not vary" if test.p is None else format_p(test.p)
+    z = "" if test.z is None else f", z = {test.z:.2f}"
+    print(f"fewer errors in: {first} {comparison.wins[0]:,} utterances, ", end="")
+    print(f"{second} {comparison.wins[1]:,}; as many in {comparison.ties:,}")
+    print(f"paired bootstrap over {comparison.units}: {format_p(comparison.bootstrap_p)}")
+    print(f"matched-pairs test (MAPSSWE) of {test.segments:,} segments: {tested}{z}")
+    if comparison.caution:
+        print(f"caution: {comparison.caution}")
+    print(comparison.sentence)
+
+
+def print_changes(side: str, texts: Mapping[str, str], normalizer: Normalizer) -> None:
+    """Print on stdout how many texts a normaliser changes, and the first of them."""
+    changed = [
+        (key, text, after)
+        for key, text in texts.items()
+        if (after := normalizer(text)) != " ".join(text.split())
+    ]
+    print(f"{normalizer.name} changes {len(changed):,} of {len(texts):,} texts of {side}")
+    for key, before, after in changed[:_SHOWN_CHANGES]:
+        print(f"  {key}\n    - {before}\n    + {after}")
+    if len(changed) > _SHOWN_CHANGES:
+        print(f"  … and {len(changed) - _SHOWN_CHANGES:,} more")
+
+
+def format_rate(rate: float) -> str:
+    """A rate as a percentage: 0.1234 -> "12.34 %"."""
+    return f"{100 * rate:.2f} %"
+
+
+def format_interval(interval: Sequence[float]) -> str:
+    """Bounds as percentages: (0.01, 0.025) -> "1.00 to 2.50"."""
+    low, high = Interval(*interval)
+    return f"{100 * low:.2f} to {100 * high:.2f}"
+
+
+def print_wide(table: Table) -> None:
+    """Print a table on stdout, on a terminal or not."""
+    # Into a file or a pipe, rich would squeeze the table into 80 columns and cut names off.
+    width = None if sys.stdout.isatty() else 160
+    # markup and emoji off: a test set named "[digits]" is no style.
+    Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+
+
+def _rate_cells(scored: Mapping[str, Any]) -> list[str]:
+    words = scored["words"]
+    intervals = scored.get("intervals")
+    errors = (words["substitutions"], words["deletions"], words["insertions"])
+    return [
+        f"{scored['utterances']:,}",
+        f"{words['reference_length']:,}",
+        format_rate(scored["word_error_rate"]),
+        format_interval(intervals["word_error_rate"]) if intervals else "",
+        format_rate(scored["character_error_rate"]),
+        format_rate(scored["sentence_error_rate"]),
+        *(f"{number:,}" for number in errors),
+    ]
