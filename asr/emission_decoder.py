@@ -42,6 +42,7 @@ class EmissionDecoder:
         *,
         reviser: Reviser | None = None,
         calibration: Calibration | None = None,
+        nbest: int = 1,
     ) -> None:
         """Decodes greedily, unless told otherwise.
 
@@ -50,7 +51,9 @@ class EmissionDecoder:
             search: makes hypotheses of log-probabilities (U, V), the best first.
             reviser: has second thoughts about them.
             calibration: of the confidences of words.
+            nbest: how many texts of a search are given, the best among them.
         """
+        self._nbest = nbest
         self._model, self._search, self._reviser = model, search, reviser
         self._calibration = calibration or Calibration()
 
@@ -67,10 +70,11 @@ class EmissionDecoder:
         described = read_decoder(place)
         tuned = described.settings if described else None
         search: Search | None = None
-        lexicon = None
+        lexicon, nbest = None, 1
         if searches(folder, options):
             known = tuned.model_dump() if tuned else {}
-            settings = BeamSettings.parse(known | dict(options.search), "search")
+            settings = BeamSettings.parse(known | {"nbest": 1} | dict(options.search), "search")
+            nbest = settings.nbest
             if "lm_weight" in options.search and not (place / LANGUAGE_MODEL).exists():
                 raise ConfigError(
                     f"{place}: has no language model to give a weight to; `asr tune` gives it one"
@@ -90,7 +94,7 @@ class EmissionDecoder:
                 hotwords=_spellable(options.hotwords, model),
             )
         calibration = described.calibration if described else None
-        return cls(model, search, reviser=reviser, calibration=calibration)
+        return cls(model, search, reviser=reviser, calibration=calibration, nbest=nbest)
 
     def __call__(self, log_probs: Tensor) -> Hypothesis:
         """Decode one utterance.
@@ -99,12 +103,13 @@ class EmissionDecoder:
             log_probs: (U, V), valid frames only.
         """
         if self._search is None:
-            best = greedy_decode(log_probs, self._model.tokens)
+            best, *others = [greedy_decode(log_probs, self._model.tokens)]
         else:
-            best = self._search(log_probs)[0]
+            best, *others = self._search(log_probs)[: self._nbest]
         if self._reviser is not None:
             best = self._reviser(best, log_probs)
-        return replace(best, words=self._words(best, log_probs))
+        texts = tuple((one.text, one.score) for one in others if one.text != best.text)
+        return replace(best, words=self._words(best, log_probs), others=texts)
 
     def _words(self, hypothesis: Hypothesis, log_probs: Tensor) -> tuple[Word, ...]:
         tokens, seconds = self._model.tokens, self._model.frame_seconds

@@ -181,6 +181,18 @@ class TestFlags:
     ) -> None:
         assert self.decode(way) != self.decode(way, "--lm-weight", "9")
 
+    def test_n_best_lists_are_written(self, way: Way, rates: dict[str, float]) -> None:
+        plain, lists = self.decode(way), self.decode(way, "--nbest", "5")
+        several = {name: record for name, record in lists.items() if "nbest" in record}
+        assert len(several) > 5, "there may be one alone, if all others are far behind"
+        for name, record in several.items():
+            texts = [one["text"] for one in record["nbest"]]
+            scores = [one["score"] for one in record["nbest"]]
+            assert texts[0] == record["text"] == plain[name]["text"]
+            assert 2 <= len(texts) == len(set(texts)) <= 5
+            assert scores == sorted(scores, reverse=True)
+            assert "nbest" not in plain[name]
+
     def test_hotwords_are_recovered_and_nothing_else_changes(
         self, way: Way, rates: dict[str, float]
     ) -> None:

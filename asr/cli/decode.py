@@ -31,6 +31,10 @@ def decode(
     lm_weight: LmWeightOption = None,
     hotwords: HotwordsOption = None,
     hotword_bonus: HotwordBonusOption = 8.0,
+    nbest: Annotated[
+        int | None,
+        typer.Option(min=1, help="Also write so many texts for each, for the oracle error rate."),
+    ] = None,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Recognise every utterance of MANIFEST; `asr score MANIFEST OUTPUT` tells the error rates.
@@ -51,6 +55,7 @@ def decode(
         lm_weight=lm_weight,
         hotwords=hotwords,
         bonus=hotword_bonus,
+        nbest=nbest,
     )
     recognizer = Recognizer.load(model, choose_device(device.value), options)
     with decoding_pool(model, options, len(utterances)) as pool:

@@ -54,16 +54,19 @@ def decoding_options(
     lm_weight: float | None,
     hotwords: str | None,
     bonus: float,
+    nbest: int | None = None,
 ) -> "DecodingOptions":
     """What the options say of decoding. Raises ConfigError where they contradict each other."""
     from asr.decoding.revision import Hotwords
     from asr.emission_decoder import DecodingOptions
     from asr.errors import ConfigError
 
-    search = {"beam": beam, "lm_weight": lm_weight}
+    search = {"beam": beam, "lm_weight": lm_weight, "nbest": nbest}
     given = {key: value for key, value in search.items() if value is not None}
     if greedy and given:
-        raise ConfigError("--no-lm leaves nothing to search: give it without --beam, --lm-weight")
+        raise ConfigError(
+            "--no-lm leaves nothing to search: give it without --beam, --lm-weight, --nbest"
+        )
     texts = tuple(text.strip() for text in (hotwords or "").split(",") if text.strip())
     return DecodingOptions(
         greedy=greedy, search=given, hotwords=Hotwords(texts, bonus) if texts else None

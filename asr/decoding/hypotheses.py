@@ -35,6 +35,9 @@ def hypothesis_line(identifier: str, hypothesis: Hypothesis) -> str:
             }
             for word in hypothesis.words
         ]
+    if hypothesis.others:
+        every = [(hypothesis.text, hypothesis.score), *hypothesis.others]
+        record["nbest"] = [{"text": text, "score": round(score, 4)} for text, score in every]
     return json.dumps(record, ensure_ascii=False)
 
 

@@ -22,3 +22,4 @@ class Hypothesis:
     frames: tuple[int, ...]  # the encoder frame in which each token was first emitted
     score: float  # log-probability of the path, or what a search gave to the text
     words: tuple[Word, ...] = ()  # where they were asked for
+    others: tuple[tuple[str, float], ...] = ()  # other texts that a search found, and their scores
