@@ -43,9 +43,11 @@ def read_pcm(stream: BinaryIO, sample_rate: int) -> Iterator[Samples]:
         (n,) samples, as soon as they are there.
 
     Raises:
-        AudioError: it is a WAV of another kind, or some other file.
+        AudioError: nothing comes, it is a WAV of another kind, or some other file.
     """
     head = _read(stream, 12)
+    if not head:
+        raise AudioError("-: nothing came on standard input; check the program before the pipe")
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         format, rest = _read_wav_head(stream), b""
     elif head[:4] in (b"fLaC", b"OggS") or head[:3] == b"ID3" or head[4:8] == b"ftyp":

@@ -79,11 +79,11 @@ def transcribe_files(
         pool = stack.enter_context(decoding_pool(model, options, int(total / _SEGMENT)))
         progress = stack.enter_context(_progress_bar())
         task = progress.add_task("transcribing", total=total or None)
-        recordings = {id(job): _recording(job, transcriber.sample_rate) for job in jobs}
+        recordings = [_recording(job, transcriber.sample_rate) for job in jobs]
         pairs = zip(
             jobs,
             transcriber.transcribe_all(
-                recordings.values(), pool, lambda seconds: progress.advance(task, seconds)
+                recordings, pool, lambda seconds: progress.advance(task, seconds)
             ),
             strict=True,
         )

@@ -70,7 +70,7 @@ class Transcriber:
     ) -> None:
         """`decoder` is that of the bundle's model; without one, it is decoded greedily."""
         self.bundle = bundle
-        self._recognizer = Recognizer(bundle, decoder)
+        self._recognizer = Recognizer(bundle)
         self._decoder = decoder or EmissionDecoder(bundle.text_side)
         self._settings = settings or TranscriberSettings()
         factor = bundle.encoder.settings.factor

@@ -66,6 +66,7 @@ def test_an_odd_byte_at_the_end_is_no_sample() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
+        (b"", "nothing came on standard input"),
         (b"fLaC" + bytes(100), "a compressed file came; --stream expects WAV"),
         (wav(SAMPLES, 8000, "PCM_24"), "a WAV of 24 bits and type 1 came"),
         (wav(SAMPLES, 8000, "PCM_16")[:30], "the WAV header is damaged"),
