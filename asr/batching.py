@@ -12,10 +12,12 @@ from asr.settings import Settings
 class BatchSettings(Settings):
     """How large a batch may be."""
 
-    max_frames: int = Field(default=24000, ge=1)  # feature frames, padding included
+    max_frames: int = Field(default=12000, ge=1)  # feature frames, padding included
     max_utterances: int = Field(default=64, ge=1)
     spread: float = Field(default=0.1, ge=0)  # lengths are jittered by this share before sorting
-    per_step: int = Field(default=1, ge=1)  # batches whose gradients make one optimiser step
+    # Batches whose gradients make one optimiser step. Two processes of one thread take a batch each:
+    # they keep their speed beside other programs, where two threads of one process do not.
+    per_step: int = Field(default=2, ge=1)
 
 
 def plan_batches(

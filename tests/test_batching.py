@@ -13,11 +13,11 @@ def random_lengths(count: int = 2000, seed: int = 1) -> list[int]:
 
 
 SHAPES = [
-    BatchSettings(),
-    BatchSettings(max_frames=1700, spread=0.5),
-    BatchSettings(max_utterances=3),
-    BatchSettings(max_frames=5000, max_utterances=7, spread=0.0),
-    BatchSettings(max_utterances=1),
+    BatchSettings(per_step=1),
+    BatchSettings(max_frames=1700, spread=0.5, per_step=1),
+    BatchSettings(max_utterances=3, per_step=1),
+    BatchSettings(max_frames=5000, max_utterances=7, spread=0.0, per_step=1),
+    BatchSettings(max_utterances=1, per_step=1),
 ]
 EVERY_SHAPE = pytest.mark.parametrize("settings", SHAPES, ids=str)
 
@@ -56,7 +56,7 @@ def test_the_plan_is_a_function_of_seed_and_epoch() -> None:
 
 def test_the_plan_is_the_same_in_every_process() -> None:
     """Written down, since processes of several machines must agree (PYTHONHASHSEED or not)."""
-    plan = plan_batches([3, 9, 4, 8, 5, 7], BatchSettings(max_frames=16), seed=1, epoch=0)
+    plan = plan_batches([3, 9, 4, 8, 5, 7], BatchSettings(max_frames=16, per_step=1), seed=1, epoch=0)
     assert plan == [[1], [0, 2, 4], [5, 3]]
 
 
@@ -134,7 +134,7 @@ def test_the_batches_of_a_step_are_of_like_length() -> None:
         pairs = list(zip(longest[::2], longest[1::2], strict=False))
         apart = [abs(one - other) / max(one, other) for one, other in pairs]
         assert sum(apart) / len(apart) < 0.1
-        alone = BatchSettings()
+        alone = BatchSettings(per_step=1)
         by_chance = [
             max(lengths[index] for index in batch)
             for batch in plan_batches(lengths, alone, seed=1, epoch=epoch)

@@ -24,7 +24,7 @@ augment: {speeds: [0.95, 1.0, 1.05], time_mask_frames: 3, frequency_mask_share: 
 encoder: {cell: lstm, layers: 1, hidden: 32, factor: 2, dropout: 0.1}
 training:
   epochs: 25
-  batch: {max_utterances: 8}
+  batch: {max_utterances: 8, per_step: 1}
   optimizer: {learning_rate: 0.02}
   precision: float32
 """

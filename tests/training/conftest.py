@@ -30,7 +30,7 @@ class TinyTraining:
     settings: dict[str, Any] = field(
         default_factory=lambda: {
             "epochs": 4,
-            "batch": {"max_utterances": 4},  # three steps an epoch
+            "batch": {"max_utterances": 4, "per_step": 1},  # three steps an epoch
             "keep": 2,
         }
     )
@@ -65,6 +65,8 @@ class TinyTraining:
     def train(self, *, folder: Path | None = None, init: int = 1, **settings: Any) -> Encoder:
         """Train, or go on; `init` seeds the weights that an encoder has before a checkpoint."""
         encoder = self.encoder(init)
+        if "batch" in settings:
+            settings["batch"] = {"per_step": 1} | settings["batch"]
         train(
             encoder,
             self.data(),

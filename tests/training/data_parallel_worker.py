@@ -10,6 +10,7 @@ import torch
 from synthetic_speech import RATE
 from torch import Tensor
 
+from asr.batching import BatchSettings
 from asr.dataset import Batch, FrontEnd, SpeechDataset
 from asr.encoder.encoder import Emissions, Encoder, EncoderSettings
 from asr.features import FeatureExtractor, FeatureSettings
@@ -57,7 +58,9 @@ def train_tiny(
     loop.train(
         encoder,
         TrainingData(dataset, dataset, tokens, normalizer),
-        TrainingSettings(epochs=3, precision="float32", **settings),
+        TrainingSettings(
+            epochs=3, precision="float32", batch=BatchSettings(per_step=1), **settings
+        ),
         folder=folder,
         seed=1,
         device=torch.device("cpu"),

@@ -177,11 +177,12 @@ def test_a_cpu_trains_in_as_many_processes_as_cores_can_share_the_batches_of_a_s
     def wanted(device: str = "cpu", **settings: object) -> int:
         return companions_wanted(TrainingSettings.parse(settings, "test"), torch.device(device))
 
-    assert wanted() == 0
+    assert wanted() == 1, "two batches a step are the default"
+    assert wanted(batch={"per_step": 1}) == 0
     assert wanted(batch={"per_step": 2}) == 1
     assert wanted(batch={"per_step": 8}) == 3
     assert wanted(batch={"per_step": 8}, processes=1) == 0
-    assert wanted(processes=2) == 0, "one would stand idle"
+    assert wanted(batch={"per_step": 1}, processes=2) == 0, "one would stand idle"
     assert wanted("cuda", batch={"per_step": 8}) == 0
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert wanted(batch={"per_step": 8}) == 0, "torchrun has started the processes"
