@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from asr.augment.settings import AugmentSettings
 from asr.batching import BatchSettings
+from asr.card import CardSettings
 from asr.decoding.beam import BeamSettings
 from asr.doctor.settings import CheckSettings
 from asr.encoder.encoder import EncoderSettings
@@ -22,6 +23,7 @@ from asr.settings import Settings
 from asr.text import NORMALIZER_NAMES
 from asr.tokens import TokenSettings
 from asr.training.settings import TrainingSettings
+from asr.weights import ExportSettings
 
 RECIPE_FILE = "recipe.yaml"
 _HEADER = "# Written by `asr run`: the recipe as it was run, defaults and --set included.\n"
@@ -78,6 +80,8 @@ class Recipe(Settings):
     training: TrainingSettings = TrainingSettings()
     lm: LanguageModelSettings | None = None  # None: decode greedily, without one
     decoding: DecodingSettings = DecodingSettings()
+    export: ExportSettings = ExportSettings()
+    card: CardSettings = CardSettings()
 
     @field_validator("normalizer")
     @classmethod

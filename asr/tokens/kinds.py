@@ -17,7 +17,8 @@ from asr.tokens.table import TokenTable
 class TokenSettings(Settings):
     """How text is cut into tokens."""
 
-    kind: Literal["characters", "bpe", "phones"] = "characters"
+    # model: those of the model that training.initialize_from names.
+    kind: Literal["characters", "bpe", "phones", "model"] = "characters"
     size: int = Field(default=500, ge=2)  # number of pieces, where the kind is bpe
     # Of pronunciations, in CMUdict's format, where the kind is phones; None: CMUdict itself.
     dictionary: str | None = None
@@ -38,6 +39,7 @@ def learn_tokens(
             such dictionary.
         DataError: the dictionary is damaged, or a word cannot be pronounced.
     """
+    assert settings.kind != "model", "nothing is learned of a model's tokens"
     if settings.kind == "phones":
         path = None if settings.dictionary is None else Path(settings.dictionary)
         return PhoneTable.learn(texts, path, normalize)
