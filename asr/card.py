@@ -54,7 +54,7 @@ def _measured(rest: dict[str, Any], weights: str) -> list[tuple[str, str]]:
         rows += [(f"dev, {mode}", _rates(found)) for mode, found in dev["modes"].items()]
     elif isinstance(rest.get("dev_wer"), float):
         wer, cer = rest.pop("dev_wer"), rest.pop("dev_cer", None)
-        words = f"WER {wer:.2%}" + ("" if cer is None else f", CER {cer:.2%}")
+        words = f"WER {_percent(wer)}" + ("" if cer is None else f", CER {_percent(cer)}")
         rows.append(("dev, greedy", words))
     if rows and measured != weights:
         rows.append(("", f"(measured with weights in {measured}, before they were made smaller)"))
@@ -70,5 +70,11 @@ def _rates(found: Mapping[str, Any]) -> str:
     parts = []
     for name in ("wer", "cer"):
         low, high = found[f"{name}_interval"]
-        parts.append(f"{name.upper()} {found[name]:.2%} ({low:.2%} to {high:.2%})")
+        parts.append(
+            f"{name.upper()} {_percent(found[name])} ({100 * low:.2f} to {100 * high:.2f})"
+        )
     return ", ".join(parts)
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.2f} %"

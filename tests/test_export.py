@@ -76,7 +76,7 @@ def test_the_card_says_with_what_it_was_measured(model: Path, tmp_path: Path) ->
     assert (description["format"], description["weights"]) == (1, "int8")
     assert description["card"]["dev_wer"] == 0.5
     said = runner.invoke(app, ["info", str(tmp_path / "out")]).stdout
-    assert "WER 50.00%" in said
+    assert "WER 50.00 %" in said
     assert "measured with weights in float32" in said
     assert "weights in int8" in said
     again = tmp_path / "again"

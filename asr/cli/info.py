@@ -34,7 +34,7 @@ def info(
     rows = [
         ("model", str(folder)),
         *card_rows(description.get("card", {}), weights),
-        ("size", f"{size:.1f} MB, {parameters:,} weights in {weights}"),
+        ("size", f"{size:.3g} MB, {parameters:,} weights in {weights}"),
         (
             "written by",
             f"asr {description.get('asr_version', '?')}, format {description['format']}",
