@@ -18,9 +18,16 @@ from asr.files import whole_file, write_text
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import read_tokens, read_usable
 from asr.recipe.initialization import initialize, start_stats, start_weights
+from asr.recipe.launch import current_launch
 from asr.text import Normalizer
 from asr.tokens import TokenTable
-from asr.training.checkpoint import average_epochs, kept_epochs, load_average, load_epoch
+from asr.training.checkpoint import (
+    CHECKPOINT,
+    average_epochs,
+    kept_epochs,
+    load_average,
+    load_epoch,
+)
 from asr.training.companions import companions, companions_wanted
 from asr.training.distributed import choose_device
 from asr.training.evaluation import Evaluation, evaluate
@@ -80,7 +87,8 @@ def _train(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: st
     # The weights' first values are the seed's, whatever was drawn before.
     torch.manual_seed(recipe.seed)
     encoder = _encoder(recipe, tokens)
-    initialize(encoder, recipe, tokens, output)
+    if not (output / CHECKPOINT).exists():  # it has all weights
+        initialize(encoder, recipe, tokens, output if _keeps_books() else None)
     data = _training_data(recipe, folders, tokens)
     train(
         encoder,
@@ -90,6 +98,13 @@ def _train(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: st
         seed=recipe.seed,
         device=choose_device(device),
     )
+
+
+def _keeps_books() -> bool:
+    """Whether this process is the first of those that train together."""
+    if torch.distributed.is_initialized():
+        return torch.distributed.get_rank() == 0
+    return current_launch().rank == 0
 
 
 def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:

@@ -110,12 +110,12 @@ def start_tokens(recipe: Recipe, texts: Iterable[str]) -> TokenTable:
     return table
 
 
-def initialize(encoder: Encoder, recipe: Recipe, tokens: TokenTable, output: Path) -> None:
+def initialize(encoder: Encoder, recipe: Recipe, tokens: TokenTable, output: Path | None) -> None:
     """Give an encoder the weights of the model that the recipe starts from, if it does.
 
     The output layer is taken over where the tokens are the same, and stays as it is otherwise.
     Where all is taken over, the weights are also kept in the folder `output`, to be measured beside
-    what training makes of them.
+    what training makes of them. A process without such a folder says and keeps nothing.
 
     Raises:
         ConfigError: the model does not fit.
@@ -132,6 +132,8 @@ def initialize(encoder: Encoder, recipe: Recipe, tokens: TokenTable, output: Pat
         if same or not name.startswith(_HEAD)
     }
     encoder.load_state_dict(encoder.state_dict() | taken)
+    if output is None:
+        return
     if same:
         with whole_file(output / _START) as temporary:
             save_file({name: weight.contiguous() for name, weight in taken.items()}, temporary)
