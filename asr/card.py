@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from asr.errors import ModelError
 from asr.settings import Settings
 
 
@@ -28,6 +29,9 @@ def card_rows(card: Mapping[str, Any], weights: str) -> list[tuple[str, str]]:
     Args:
         card: of a model folder.
         weights: how its weights are stored.
+
+    Raises:
+        ModelError: its figures are not what tuning writes.
     """
     rest = dict(card)
     rows: list[tuple[str, str]] = []
@@ -35,7 +39,12 @@ def card_rows(card: Mapping[str, Any], weights: str) -> list[tuple[str, str]]:
         value = rest.pop(key, None)
         texts = value if isinstance(value, list | tuple) else [value]
         rows += [(key if place == 0 else "", str(text)) for place, text in enumerate(texts) if text]
-    rows += _measured(rest, weights)
+    try:
+        rows += _measured(rest, weights)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"the model's card: its figures cannot be read ({error!r}); copy the model again"
+        ) from None
     for key, value in rest.items():
         words = f"{value:.4g}" if isinstance(value, float) else str(value)
         rows.append((key.replace("_", " "), words))

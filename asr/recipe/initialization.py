@@ -72,7 +72,8 @@ def refuse_other_model(recipe: Recipe) -> None:
         changes = " ".join(f"--set {key}={_yaml(its)}" for key, its, _ in wrong)
         raise ConfigError(
             f"{_KEY}: {folder} is another model than the recipe's: {came}; its weights fit only "
-            f"where these are equal: {changes}"
+            f"where these are equal: {changes}; or leave them out of the recipe, and they are "
+            "those of the model"
         )
 
 

@@ -44,8 +44,8 @@ class PhoneTable(TokenTable):
             letters: of each phone, the usual ones.
             space: whether there is a token between words.
         """
-        phones = sorted(letters)
-        super().__init__([" ", *phones] if space else [*phones, *(_START + one for one in phones)])
+        plain = sorted(letters)
+        super().__init__([" ", *plain] if space else [*plain, *(_START + one for one in plain)])
         self._dictionary, self._letters = dict(dictionary), dict(letters)
         self._written: dict[Phones, str] = {}
         for word, pronunciations in self._dictionary.items():

@@ -33,7 +33,8 @@ class TrainingSettings(Settings):
     schedule: ScheduleSettings = ScheduleSettings()
     patience: int | None = Field(default=None, ge=1)  # epochs without a better dev WER, then end
     # A model folder, an experiment, or the name of a model that comes with asr: training goes on
-    # from its weights. None: from random ones.
+    # from its weights, and what the recipe leaves open of normalizer, features, encoder and tokens
+    # is as it is there. None: from random ones.
     initialize_from: str | None = Field(default=None, min_length=1)
     intermediate: IntermediateSettings | None = None  # None: the loss is that of the output alone
     # Share of the loss that asks for equally probable tokens (Kim et al. 2018); None: nothing.

@@ -15,7 +15,7 @@ from asr.cli import app
 from asr.encoder.encoder import Encoder
 from asr.errors import ConfigError, DataError, ModelError
 from asr.features import FeatureStats
-from asr.recipe.config import Recipe
+from asr.recipe.config import Recipe, load_recipe
 from asr.recipe.corpus import read_tokens
 from asr.recipe.initialization import (
     initialize,
@@ -152,6 +152,40 @@ def test_tokens_are_the_models_or_characters_without_one_are_named(model: Path) 
     assert start_tokens(recipe, ["ab", "b a"]).symbols == ("<blank>", " ", "a", "b", "c")
     with pytest.raises(DataError, match=r"no token for 'x' \(U\+0078\) x 2, .*tokens.kind=char"):
         start_tokens(recipe, ["ax", "xé"])
+
+
+class TestRecipe:
+    """What a recipe leaves open is as in the model."""
+
+    def load(self, folder: Path, text: str, *overrides: str) -> Recipe:
+        path = folder / "recipe.yaml"
+        path.write_text(f"name: adapt\ncorpus: {{name: table}}\n{text}")
+        return load_recipe(path, overrides)
+
+    def test_what_it_does_not_say_is_taken_from_the_model(self, model: Path) -> None:
+        recipe = self.load(model, f"training: {{initialize_from: {model}}}\n")
+        refuse_other_model(recipe)
+        bundle = load_bundle(model)
+        assert (recipe.features, recipe.encoder) == (bundle.features, bundle.encoder.settings)
+        assert (recipe.normalizer, recipe.tokens.kind) == ("basic", "model")
+
+    def test_what_it_says_stands(self, model: Path) -> None:
+        recipe = self.load(
+            model,
+            "normalizer: none\nencoder: {dropout: 0.5}\ntokens: {kind: bpe, size: 9}\n",
+            f"training.initialize_from={model}",
+            "features.mels=9",
+        )
+        assert (recipe.encoder.dropout, recipe.encoder.hidden) == (0.5, 6)
+        assert (recipe.tokens.kind, recipe.tokens.size, recipe.normalizer) == ("bpe", 9, "none")
+        with pytest.raises(ConfigError, match=r"features\.mels is 9, there 8"):
+            refuse_other_model(recipe)
+
+    def test_a_model_that_is_not_there_is_named_when_it_is_needed(self, tmp_path: Path) -> None:
+        recipe = self.load(tmp_path, "training: {initialize_from: nowhere}\n")
+        assert recipe.tokens.kind == "characters"
+        with pytest.raises(ModelError, match="nowhere: not a model folder"):
+            refuse_other_model(recipe)
 
 
 class TestProvenance:
