@@ -18,7 +18,13 @@ from data_prep import complete_options, corpus_fingerprint, fingerprint_files
 # Training settings that do not change what is learned.
 _NO_MATTER = {"tensorboard", "processes", "workers", "cache_gib", "checkpoint_minutes"}
 # Later additions: where they are left out, what was trained before there were any stands.
-_ADDED = {"initialize_from", "label_smoothing", "weight_noise", "weight_dropout"}
+_ADDED = {
+    "initialize_from": None,
+    "label_smoothing": None,
+    "weight_noise": None,
+    "weight_dropout": None,
+    "space": True,
+}
 
 
 def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
@@ -30,12 +36,9 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         device: auto, cpu, cuda or mps.
     """
     settings = recipe.model_dump(mode="json")
-    data = recipe.corpus
-    training = {
-        key: value
-        for key, value in settings["training"].items()
-        if key not in _NO_MATTER and (key not in _ADDED or value is not None)
-    }
+    settings["tokens"] = _without_added(settings["tokens"])
+    data, training = recipe.corpus, _without_added(settings["training"])
+    training = {key: training[key] for key in training if key not in _NO_MATTER}
     start = {key: training[key] for key in training if key == "initialize_from"}
     export = settings["export"] if recipe.export != ExportSettings() else {}
     card = recipe.card.to_json()
@@ -143,6 +146,12 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             run=lambda output, folders: evaluation.score(recipe, folders, output),
         ),
     ]
+
+
+def _without_added(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section of settings without the later additions that are left as they are."""
+    absent = object()
+    return {key: one for key, one in section.items() if _ADDED.get(key, absent) != one}
 
 
 def _tokens_fingerprint(recipe: Recipe) -> str | None:

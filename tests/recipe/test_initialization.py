@@ -220,7 +220,14 @@ class TestProvenance:
             return json.dumps([dict(stage.settings) for stage in stages])
 
         plain = settings(make_recipe(None))
-        for word in ("initialize_from", "label_smoothing", "weight_noise", "export", "card"):
+        for word in (
+            "initialize_from",
+            "label_smoothing",
+            "weight_noise",
+            "space",
+            "export",
+            "card",
+        ):
             assert word not in plain
         assert settings(make_recipe(model)).count("initialize_from") == 2
         changed = make_recipe(None, export={"weights": "int8"}, card={"title": "Own"})
