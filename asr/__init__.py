@@ -21,18 +21,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load_model(folder: str | Path, *, device: str = "auto") -> "Transcriber":
+def load_model(folder: str | Path | None = None, *, device: str = "auto") -> "Transcriber":
     """Open a model to transcribe with.
 
     Args:
-        folder: of the model, or of the experiment that made it.
+        folder: of the model, or of the experiment that made it; None: that which comes with asr.
         device: auto, cpu, cuda or mps.
 
     Raises:
         ModelError: it cannot be used.
         ConfigError: there is no such device.
     """
+    from asr.shipped import choose_model
     from asr.training.distributed import choose_device
     from asr.transcription.transcriber import Transcriber
 
-    return Transcriber.load(Path(folder), choose_device(device))
+    return Transcriber.load(choose_model(folder), choose_device(device))

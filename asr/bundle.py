@@ -1,7 +1,7 @@
 """A model is a folder: weights in safetensors, everything else in JSON; opening one runs no code.
 
 model.json          format, settings, tokens, normaliser, and the card: what it was trained on
-model.safetensors   the encoder's weights and the feature statistics
+model.safetensors   the encoder's weights and the feature statistics, stored as asr.weights says
 """
 
 import json
@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from asr import __version__
@@ -20,15 +18,17 @@ from asr.dataset import FrontEnd
 from asr.encoder.encoder import Encoder, EncoderSettings
 from asr.errors import ConfigError, ModelError, one_line
 from asr.features import FeatureExtractor, FeatureSettings, FeatureStats
-from asr.files import whole_file, write_text
+from asr.files import write_text
+from asr.shipped import find_model
 from asr.text import Normalizer
 from asr.tokens import TokenTable, tokens_from_json
+from asr.weights import Storage, read_weights, write_weights
 
 FORMAT = 1
 MODEL_FOLDER = "08_tune"  # where a finished experiment has its model
 INNER_FOLDERS = (MODEL_FOLDER, "07_average")  # the second where it was stopped before that
 _JSON = "model.json"
-_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
 _ENCODER = "encoder."
 _STATS = "stats."
 
@@ -70,8 +70,8 @@ class Bundle:
         return self.encoder.frames(self.features.frames(samples))
 
 
-def save_bundle(folder: Path, bundle: Bundle) -> None:
-    """Write a model folder."""
+def save_bundle(folder: Path, bundle: Bundle, storage: Storage = "float32") -> None:
+    """Write a model folder, its weights stored as they are or smaller."""
     weights = {_ENCODER + name: tensor for name, tensor in bundle.encoder.state_dict().items()}
     if bundle.stats is not None:
         weights |= {_STATS + "mean": bundle.stats.mean, _STATS + "std": bundle.stats.std}
@@ -82,11 +82,23 @@ def save_bundle(folder: Path, bundle: Bundle) -> None:
         "features": bundle.features.model_dump(mode="json"),
         "encoder": bundle.encoder.settings.model_dump(mode="json"),
         "tokens": bundle.tokens.to_json(),
+        "weights": storage,
         "card": dict(bundle.card),
     }
-    with whole_file(folder / _WEIGHTS) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, temporary)
-    write_text(folder / _JSON, json.dumps(description, ensure_ascii=False, indent=1) + "\n")
+    write_weights(folder / WEIGHTS, weights, storage)
+    _write_description(folder, description)
+
+
+def update_card(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write what was measured into the card of a model folder."""
+    description = read_description(folder)
+    card = description.get("card", {}) | dict(values)
+    _write_description(model_folder(folder), description | {"card": card})
+
+
+def stored_as(description: Mapping[str, Any]) -> str:
+    """How a model's weights are stored, by its description."""
+    return str(description.get("weights", "float32"))
 
 
 def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
@@ -99,7 +111,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     features, settings, normalizer, tokens = _read_settings(folder, description)
     folder = model_folder(folder)
     where = str(folder / _JSON)
-    weights = _read_weights(folder / _WEIGHTS)
+    weights = read_weights(folder / WEIGHTS)
     encoder = Encoder(settings, inputs=features.dimension, tokens=len(tokens))
     inside = {
         name.removeprefix(_ENCODER): weight
@@ -110,11 +122,11 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
         encoder.load_state_dict(inside)
     except RuntimeError as error:
         raise ModelError(
-            f"{folder / _WEIGHTS}: does not fit {where} ({one_line(error)}); copy the model again"
+            f"{folder / WEIGHTS}: does not fit {where} ({one_line(error)}); copy the model again"
         ) from None
     stats = None
     if features.cmvn == "global":
-        stats = _stats(weights, features.dimension, folder / _WEIGHTS)
+        stats = _stats(weights, features.dimension, folder / WEIGHTS)
     encoder.to(device).eval()
     return Bundle(features, stats, encoder, tokens, normalizer, description.get("card", {}))
 
@@ -171,16 +183,14 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def model_folder(folder: Path) -> Path:
-    """An experiment folder stands for the model in it."""
+    """An experiment folder stands for the model in it, a name for one that comes with asr."""
+    folder = find_model(folder)
     places = [folder, *(folder / name for name in INNER_FOLDERS)]
     return next((place for place in places if (place / _JSON).exists()), folder)
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
+def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
+    write_text(folder / _JSON, json.dumps(description, ensure_ascii=False, indent=1) + "\n")
 
 
 def _stats(weights: Mapping[str, Tensor], dimension: int, path: Path) -> FeatureStats:

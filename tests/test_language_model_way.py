@@ -270,18 +270,23 @@ def test_tune_puts_another_language_model_into_a_model_folder(
     assert read_decoder(model) == described
 
 
-def test_phones_find_the_words_of_the_text_and_no_others(way: Way, tmp_path: Path) -> None:
+@pytest.mark.parametrize("space", [True, False], ids=["space", "no space"])
+def test_phones_find_the_words_of_the_text_and_no_others(
+    way: Way, tmp_path: Path, space: bool
+) -> None:
     """Each letter is a phone of its own; one word has to be pronounced by ear."""
+    mark = "" if space else "▁"
     known = [word for word in WORDS if word != "dace"]
     lines = (f"{word} {' '.join(letter.upper() for letter in word)}\n" for word in known)
     (tmp_path / "own.dict").write_text("".join(lines))
     phones = Way(way.folder, tmp_path / "exp")
     dictionary = f"tokens.dictionary={tmp_path / 'own.dict'}"
     text = f"lm.text=[{way.folder / 'text.txt'}]"
-    phones.run("--set", "tokens.kind=phones", "--set", dictionary, "--set", text)
+    kind = f"tokens.space={str(space).lower()}"
+    phones.run("--set", "tokens.kind=phones", "--set", kind, "--set", dictionary, "--set", text)
     assert phones.rate() < 0.2
-    lexicon = (phones.exp / "08_tune/words.txt").read_text().splitlines()
-    assert {"bead B E A D", "dace D A C E"} <= set(lexicon)
+    lexicon = (phones.exp / "08_tune/words.txt").read_text("utf-8").splitlines()
+    assert {f"bead {mark}B E A D", f"dace {mark}D A C E"} <= set(lexicon)
     (tmp_path / "own.dict").unlink()
     path = next((way.folder / "test").glob("*.wav"))
     found = Transcriber.load(phones.exp).transcribe(path)

@@ -18,8 +18,8 @@ PACKAGES = ("asr", "data_prep")
 # one package may import each other. Packages stand for all their modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr", "asr.errors"),
-    ("asr.settings", "asr.files", "asr.text", "asr.pages", "asr.standard_input"),
-    ("asr.manifest", "asr.audio", "asr.lm"),
+    ("asr.settings", "asr.files", "asr.text", "asr.pages", "asr.standard_input", "asr.shipped"),
+    ("asr.manifest", "asr.audio", "asr.lm", "asr.weights", "asr.card"),
     ("asr.pronunciation",),
     ("asr.tokens",),
     ("asr.features", "asr.augment"),
@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.training",),
     ("asr.rnnlm",),
     ("asr.bundle",),
-    ("asr.emission_decoder",),
+    ("asr.emission_decoder", "asr.export"),
     ("asr.recognizer", "asr.diagnosis"),
     ("asr.transcription", "asr.live", "asr.doctor"),
     ("asr.tuning",),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asr.decoding.lexicon import read_lexicon, read_words, write_lexicon
-from asr.errors import DataError, ModelError
+from asr.errors import ConfigError, DataError, ModelError
 from asr.text import Normalizer
 from asr.tokens import Characters, PhoneTable, TokenSettings, learn_tokens, tokens_from_json
 
@@ -145,3 +145,43 @@ def test_the_normaliser_makes_the_dictionary_look_like_the_texts(tmp_path: Path)
     settings = TokenSettings(kind="phones", dictionary=str(tmp_path / "own.dict"))
     made = learn_tokens(settings, ["cat"], Normalizer("basic"))
     assert made.decode(made.encode("cat tea")) == "cat tea"
+
+
+class TestWithoutASpace:
+    """The first phone of a word says that a word begins."""
+
+    @pytest.fixture
+    def marked(self, settings: TokenSettings) -> PhoneTable:
+        changed = settings.model_copy(update={"space": False})
+        made = learn_tokens(changed, ["the red cat", "read the net", "read tanner"], str.lower)
+        assert isinstance(made, PhoneTable)
+        return made
+
+    def test_each_phone_is_there_twice_and_no_space_is(
+        self, marked: PhoneTable, table: PhoneTable
+    ) -> None:
+        assert marked.space is None
+        assert len(marked) == 1 + 2 * (len(table) - 2)
+        assert said(marked, marked.encode("the red")) == "▁DH-AH-▁R-EH-D"
+
+    def test_texts_come_back_word_by_word(self, marked: PhoneTable) -> None:
+        assert marked.decode([0, *marked.encode("the read cat"), 0]) == "the read cat"
+        ids = marked.encode("tea")
+        assert marked.decode(ids + ids) == "tea tea"
+        assert marked.decode(ids[1:] + ids).endswith(" tea"), "what begins no word is one, too"
+
+    def test_every_pronunciation_begins_with_a_mark(self, marked: PhoneTable) -> None:
+        assert [said(marked, one) for one in marked.spellings("read")] == ["▁R-EH-D", "▁R-IY-D"]
+        assert all(marked.begins_word(one[0]) for one in marked.spellings("read"))
+        assert not marked.begins_word(marked.spellings("read")[0][1])
+
+    def test_table_and_lexicon_come_back_the_same(self, marked: PhoneTable, tmp_path: Path) -> None:
+        again = tokens_from_json(json.loads(json.dumps(marked.to_json())), "model.json")
+        assert again.symbols == marked.symbols
+        write_lexicon(tmp_path / "words.txt", ["read", "cat"], marked)
+        expected = {word: marked.spellings(word) for word in ("read", "cat")}
+        assert read_lexicon(tmp_path / "words.txt", again) == expected
+
+    def test_it_is_for_phones_alone(self) -> None:
+        with pytest.raises(ConfigError, match="space: false is for phones; kind is bpe"):
+            TokenSettings.parse({"kind": "bpe", "space": False}, "tokens")

@@ -13,6 +13,7 @@ from asr.cli import (
     compare,
     decode,
     diagnose,
+    export,
     info,
     lm,
     prepare,
@@ -44,6 +45,7 @@ app.command("average")(stage_alone.average)
 app.command("sweep")(sweep.sweep)
 app.command("decode")(decode.decode)
 app.command("tune")(tune.tune)
+app.command("export")(export.export)
 app.command("info")(info.info)
 app.add_typer(lm.app, name="lm")
 app.command("augment")(augment.augment)

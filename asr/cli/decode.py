@@ -22,7 +22,7 @@ from asr.cli.options import (
 def decode(
     manifest: Annotated[Path, typer.Argument(help="A JSON-lines manifest.")],
     *,
-    model: ModelOption,
+    model: ModelOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Hypothesis file; else stdout.")
     ] = None,
@@ -46,9 +46,10 @@ def decode(
     from asr.decoding.hypotheses import collect, hypothesis_line, write_hypotheses
     from asr.manifest import read_manifest
     from asr.recognizer import Recognizer, decoding_pool
+    from asr.shipped import choose_model
     from asr.training.distributed import choose_device
 
-    utterances = read_manifest(manifest)
+    folder, utterances = choose_model(model), read_manifest(manifest)
     options = decoding_options(
         greedy=no_lm,
         beam=beam,
@@ -57,8 +58,8 @@ def decode(
         bonus=hotword_bonus,
         nbest=nbest,
     )
-    recognizer = Recognizer.load(model, choose_device(device.value), options)
-    with decoding_pool(model, options, len(utterances)) as pool:
+    recognizer = Recognizer.load(folder, choose_device(device.value), options)
+    with decoding_pool(folder, options, len(utterances)) as pool:
         answers = recognizer.transcribe_all(utterances, BatchSettings(), pool)
         hypotheses, errors = collect(answers, total=len(utterances), what=str(manifest))
     ordered = {one.id: hypotheses[one.id] for one in utterances if one.id in hypotheses}

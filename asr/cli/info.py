@@ -8,33 +8,48 @@ import typer
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="A model folder, or its experiment folder.")],
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A model folder, or its experiment folder; else the model that comes with asr."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the whole description.")] = False,
 ) -> None:
-    """Show what a model hears, how it is built, what it emits and what it was trained on."""
-    from asr.bundle import load_bundle, read_description
+    """Show a model's card: what it was trained on, how well it does, what it hears and emits."""
+    from asr.bundle import load_bundle, model_folder, read_description, stored_as
+    from asr.card import card_rows
+    from asr.export import folder_bytes
+    from asr.shipped import choose_model
 
-    description = read_description(model)
+    folder = choose_model(model)
+    description = read_description(folder)
     if json:
         print(json_format.dumps(description, ensure_ascii=False, indent=1))
         return
-    encoder = load_bundle(model).encoder
+    encoder = load_bundle(folder).encoder
     parameters = sum(weight.numel() for weight in encoder.parameters())
     symbols = description["tokens"]["symbols"]
-    rows: dict[str, Any] = {
-        "model": model,
-        "written by": f"asr {description.get('asr_version', '?')}, format {description['format']}",
-        "parameters": f"{parameters:,}",
-        "normalizer": description["normalizer"],
-        "tokens": f"{len(symbols) + 1}: blank {' '.join(map(_visible, symbols[:60]))}"
-        + (" …" if len(symbols) > 60 else ""),
-        "features": _in_words(description["features"]),
-        "encoder": _in_words(description["encoder"]),
-    }
-    for key, value in description.get("card", {}).items():
-        rows[key.replace("_", " ")] = f"{value:.4g}" if isinstance(value, float) else value
-    width = max(map(len, rows))
-    for key, value in rows.items():
+    weights, size = stored_as(description), folder_bytes(model_folder(folder)) / 1e6
+    rows = [
+        ("model", str(folder)),
+        *card_rows(description.get("card", {}), weights),
+        ("size", f"{size:.3g} MB, {parameters:,} weights in {weights}"),
+        (
+            "written by",
+            f"asr {description.get('asr_version', '?')}, format {description['format']}",
+        ),
+        ("normalizer", description["normalizer"]),
+        (
+            "tokens",
+            f"{len(symbols) + 1}: blank {' '.join(map(_visible, symbols[:60]))}"
+            + (" …" if len(symbols) > 60 else ""),
+        ),
+        ("features", _in_words(description["features"])),
+        ("encoder", _in_words(description["encoder"])),
+    ]
+    width = max(len(key) for key, _ in rows)
+    for key, value in rows:
         print(f"{key:<{width}}  {value}")
 
 

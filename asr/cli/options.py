@@ -43,7 +43,11 @@ HotwordBonusOption = Annotated[
     float, typer.Option(help="Nats by which a hotword may sound less probable and still be taken.")
 ]
 ModelOption = Annotated[
-    Path, typer.Option(help="A model folder, or the experiment folder it lies in.")
+    Path | None,
+    typer.Option(
+        help="A model folder, or the experiment folder it lies in; else the model that comes "
+        "with asr."
+    ),
 ]
 
 

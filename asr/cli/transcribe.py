@@ -34,7 +34,7 @@ def transcribe(
         ),
     ] = None,
     *,
-    model: ModelOption,
+    model: ModelOption = None,
     files_from: Annotated[
         str | None, typer.Option(help="A file with a path on each line; - is standard input.")
     ] = None,
@@ -73,11 +73,13 @@ def transcribe(
     import torch
 
     from asr.errors import ConfigError
+    from asr.shipped import choose_model
     from asr.sources import STANDARD_INPUT
     from asr.training.distributed import choose_device
     from asr.transcript.cues import CueSettings
     from asr.transcript.delivery import Delivery
 
+    folder = choose_model(model)
     options = decoding_options(
         greedy=no_lm, beam=beam, lm_weight=lm_weight, hotwords=hotwords, bonus=hotword_bonus
     )
@@ -94,14 +96,14 @@ def transcribe(
             raise ConfigError(
                 "--stream writes what comes on - to standard output: asr transcribe --stream -"
             )
-        run_live(model, where, options, format=names[0] if names else "txt")
+        run_live(folder, where, options, format=names[0] if names else "txt")
         return
     from asr.transcription.files import transcribe_files
 
     if not transcribe_files(
         files or [],
         files_from,
-        model=model,
+        model=folder,
         device=where,
         options=options,
         split=channels is Channels.SPLIT,

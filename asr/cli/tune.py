@@ -40,7 +40,8 @@ def tune(
     from asr.tuning.report import compute_development_set, write_tuned
 
     utterances, place = read_manifest(manifest), model_folder(model)
-    bundle = load_bundle(model, choose_device(device.value))
+    where = choose_device(device.value)
+    bundle = load_bundle(model, where)
     settings = BeamSettings(beam=beam)
     with tempfile.TemporaryDirectory() as temporary:
         source = place
@@ -50,5 +51,5 @@ def tune(
             place_language_model(source, lm, words, bundle.tokens)
         decoder = load_decoder(source, bundle.tokens, settings) if has_search(source) else None
         dev = compute_development_set(bundle, utterances, BatchSettings())
-        write_tuned(dev, decoder, settings, source=source, output=place)
+        write_tuned(dev, decoder, settings, source=source, output=place, device=str(where))
     print(place)

@@ -43,6 +43,7 @@ from asr.tokens import TokenTable
 
 _LN10 = math.log(10.0)  # KenLM's logarithms are to base 10
 _NEVER = -1e9
+_MOST_ALIKE = 6  # words of one spelling (phones: "air", "heir", …) that flashlight keeps
 
 
 class BeamSettings(Settings):
@@ -159,12 +160,16 @@ class BeamDecoder:
     def _build_trie(self, lexicon: Lexicon) -> Trie:
         trie = Trie(max(len(self._tokens), self._space + 1), self._space)
         start = self._lm.start(False)
-        end = [] if self._tokens.space is None else [self._space]
+        end = () if self._tokens.space is None else (self._space,)
+        alike: dict[tuple[int, ...], list[tuple[float, int]]] = {}
         for word, spellings in lexicon.items():
             number = self._names.get_index(word)
             _, score = self._lm.score(start, number)
             for spelling in spellings:
-                trie.insert([*spelling, *end], number, score)
+                alike.setdefault((*spelling, *end), []).append((score, number))
+        for spelling, words in alike.items():
+            for score, number in sorted(words, key=_score_first)[:_MOST_ALIKE]:
+                trie.insert(list(spelling), number, score)
         trie.smear(SmearingMode.MAX)  # a beginning is worth as much as the best word that has it
         return trie
 
@@ -202,6 +207,10 @@ class BeamDecoder:
         else:
             text = " ".join(self._names.get_entry(one) for one in result.words if one >= 0)
         return Hypothesis(text, tuple(ids), tuple(places), result.score)
+
+
+def _score_first(word: tuple[float, int]) -> float:
+    return -word[0]
 
 
 def _lm_name(symbol: str) -> str:

@@ -17,15 +17,24 @@ from asr.features import FeatureExtractor, FeatureStats
 from asr.files import whole_file, write_text
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import read_tokens, read_usable
+from asr.recipe.initialization import initialize, start_stats, start_weights
+from asr.recipe.launch import current_launch
 from asr.text import Normalizer
 from asr.tokens import TokenTable
-from asr.training.checkpoint import average_epochs, kept_epochs, load_average, load_epoch
+from asr.training.checkpoint import (
+    CHECKPOINT,
+    average_epochs,
+    kept_epochs,
+    load_average,
+    load_epoch,
+)
 from asr.training.companions import companions, companions_wanted
 from asr.training.distributed import choose_device
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loop import train
 from asr.training.reporting import best_first, read_metrics
 from asr.training.settings import TrainingData
+from asr.weights import as_stored
 
 _STATS = "stats.safetensors"
 _STATS_UTTERANCES = 2000  # evenly spread; more would not move a mean
@@ -33,9 +42,16 @@ _GIB = 2**30
 
 
 def stats(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
-    """Stage 4: mean and standard deviation of the training features, for global CMVN."""
+    """Stage 4: mean and standard deviation of the training features, for global CMVN.
+
+    A training that starts from another model keeps that one's.
+    """
     if recipe.features.cmvn == "per_utterance":
         write_text(output / "README.txt", "CMVN is per utterance: there is nothing to keep.\n")
+        return
+    known = start_stats(recipe)
+    if known is not None:
+        _write_stats(output, known)
         return
     utterances = read_usable(folders, "train")
     sample = utterances[:: -(-len(utterances) // _STATS_UTTERANCES)]
@@ -51,9 +67,12 @@ def stats(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
             transient=True,
         )
     )
-    found = FeatureStats.accumulate(raw)
+    _write_stats(output, FeatureStats.accumulate(raw))
+
+
+def _write_stats(output: Path, stats: FeatureStats) -> None:
     with whole_file(output / _STATS) as temporary:
-        save_file({"mean": found.mean, "std": found.std}, temporary)
+        save_file({"mean": stats.mean, "std": stats.std}, temporary)
 
 
 def train_encoder(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
@@ -68,6 +87,8 @@ def _train(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: st
     # The weights' first values are the seed's, whatever was drawn before.
     torch.manual_seed(recipe.seed)
     encoder = _encoder(recipe, tokens)
+    if not (output / CHECKPOINT).exists():  # it has all weights
+        initialize(encoder, recipe, tokens, output if _keeps_books() else None)
     data = _training_data(recipe, folders, tokens)
     train(
         encoder,
@@ -79,8 +100,19 @@ def _train(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: st
     )
 
 
+def _keeps_books() -> bool:
+    """Whether this process is the first of those that train together."""
+    if torch.distributed.is_initialized():
+        return torch.distributed.get_rank() == 0
+    return current_launch().rank == 0
+
+
 def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
-    """Stage 7: the best on dev of three: best epochs' mean, moving average, best epoch."""
+    """Stage 7: the best on dev of these: best epochs' mean, moving average, best epoch, start.
+
+    Each is measured as it will be stored.
+    """
+    storage = recipe.export.weights
     tokens = read_tokens(folders["tokens"])
     encoder = _encoder(recipe, tokens).to(choose_device(device))
     # Nothing is trained here, so the recordings for augmentation need not be read.
@@ -90,7 +122,7 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
     candidates = _candidates(folders["train"])
     results: dict[str, Evaluation] = {}
     for name, weights in candidates.items():
-        encoder.load_state_dict(weights)
+        encoder.load_state_dict(as_stored(weights, storage))
         results[name] = evaluate(
             encoder,
             data.dev,
@@ -104,7 +136,7 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
         results, key=lambda name: (results[name].words.rate, results[name].characters.rate)
     )
     encoder.load_state_dict(candidates[chosen])
-    card = {
+    card = recipe.card.to_json() | {
         "name": recipe.name,
         "weights": chosen,
         "dev_wer": results[chosen].words.rate,
@@ -115,10 +147,11 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
         "epochs": records[-1]["epoch"],
         "seed": recipe.seed,
     }
+    if recipe.training.initialize_from is not None:
+        card["started_from"] = recipe.training.initialize_from
     stats_ = _read_stats(recipe, folders)
-    save_bundle(
-        output, Bundle(recipe.features, stats_, encoder.cpu(), tokens, data.normalizer, card)
-    )
+    bundle = Bundle(recipe.features, stats_, encoder.cpu(), tokens, data.normalizer, card)
+    save_bundle(output, bundle, storage)
 
 
 def _candidates(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
@@ -130,7 +163,9 @@ def _candidates(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
         found[f"mean of the best {averaged} epochs"] = average_epochs(folder)
     if moving is not None:
         found["moving average"] = moving
-    return found | {f"epoch {best}": load_epoch(folder, best)}
+    found[f"epoch {best}"] = load_epoch(folder, best)
+    start = start_weights(folder)
+    return found if start is None else found | {"weights before the training": start}
 
 
 def _encoder(recipe: Recipe, tokens: TokenTable) -> Encoder:

@@ -8,10 +8,12 @@ from pydantic import Field, field_validator, model_validator
 
 from asr.augment.settings import AugmentSettings
 from asr.batching import BatchSettings
+from asr.bundle import read_description
+from asr.card import CardSettings
 from asr.decoding.beam import BeamSettings
 from asr.doctor.settings import CheckSettings
 from asr.encoder.encoder import EncoderSettings
-from asr.errors import ConfigError
+from asr.errors import ConfigError, ModelError
 from asr.features import FeatureSettings
 from asr.files import write_text
 from asr.lm.settings import NgramSettings
@@ -22,6 +24,7 @@ from asr.settings import Settings
 from asr.text import NORMALIZER_NAMES
 from asr.tokens import TokenSettings
 from asr.training.settings import TrainingSettings
+from asr.weights import ExportSettings
 
 RECIPE_FILE = "recipe.yaml"
 _HEADER = "# Written by `asr run`: the recipe as it was run, defaults and --set included.\n"
@@ -78,6 +81,8 @@ class Recipe(Settings):
     training: TrainingSettings = TrainingSettings()
     lm: LanguageModelSettings | None = None  # None: decode greedily, without one
     decoding: DecodingSettings = DecodingSettings()
+    export: ExportSettings = ExportSettings()
+    card: CardSettings = CardSettings()
 
     @field_validator("normalizer")
     @classmethod
@@ -138,10 +143,34 @@ def _resolve(values: Mapping[str, Any], origin: str, overrides: Sequence[str | O
     for override in parsed:
         merged = merge(merged, override)
 
+    merged = _complete_from_start(merged)
+
     def source(key: str) -> str:
         return _source(key, origin, values, parsed)
 
     return Recipe.parse(merged, source)
+
+
+def _complete_from_start(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a recipe leaves open is as in the model that it starts from, if it names one.
+
+    A model that is not there is left to the stages that need it.
+    """
+    training = values.get("training")
+    named = training.get("initialize_from") if isinstance(training, Mapping) else None
+    if not isinstance(named, str):
+        return values
+    try:
+        model = read_description(Path(named))
+    except ModelError:
+        return values
+    start = {key: model.get(key) for key in ("features", "encoder")} | {"tokens": {"kind": "model"}}
+    completed: dict[str, Any] = {"normalizer": model.get("normalizer")} | dict(values)
+    for key, section in start.items():
+        own = values.get(key) or {}
+        if isinstance(section, Mapping) and isinstance(own, Mapping):
+            completed[key] = dict(section) | dict(own)
+    return completed
 
 
 def dump_recipe(recipe: Recipe, folder: Path) -> Path:

@@ -16,6 +16,7 @@ from asr.errors import ConfigError, DataError
 from asr.files import write_text
 from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
+from asr.recipe.initialization import refuse_other_model, start_tokens
 from asr.text import Normalizer
 from asr.tokens import TokenTable, describe_characters, learn_tokens, tokens_from_json
 from data_prep import prepare_corpus
@@ -47,11 +48,13 @@ def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
 
     Raises:
         DataError: too much is unusable.
-        ConfigError: a folder for augmentation is missing or has no recordings.
+        ConfigError: a folder for augmentation is missing or has no recordings, or the recipe does
+            not fit the model it starts from.
         AudioError: a recording for augmentation cannot be used.
     """
     # Read for its errors: now, and not when training is about to start.
     WaveformChain(recipe.augment, recipe.features.sample_rate)
+    refuse_other_model(recipe)
     prepared = folders["prepare"]
     reports = {split: _check_learning(recipe, prepared, split) for split in _LEARNING}
     bounds = dict.fromkeys(_LEARNING, recipe.check.max_bad_fraction)
@@ -117,10 +120,13 @@ def _name_unknown_characters(recipe: Recipe, reports: Mapping[str, CheckReport])
 
 
 def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
-    """Stage 3: the token table of the training transcripts."""
+    """Stage 3: the token table of the training transcripts, or of the model to start from."""
     normalizer = Normalizer(recipe.normalizer)
     texts = [normalizer(one.text or "") for one in read_usable(folders, "train")]
-    table = learn_tokens(recipe.tokens, texts, normalizer)
+    if recipe.tokens.kind == "model":
+        table = start_tokens(recipe, texts)
+    else:
+        table = learn_tokens(recipe.tokens, texts, normalizer)
     write_text(output / _TOKENS, json.dumps(table.to_json(), ensure_ascii=False) + "\n")
     shown = " ".join(repr(symbol)[1:-1] for symbol in table.symbols[:_SHOWN])
     _say(f"{len(table)} tokens: {shown}{' …' if len(table) > _SHOWN else ''}")

@@ -28,6 +28,7 @@ from asr.tokens import TokenTable
 from asr.training.checkpoint import CHECKPOINT
 from asr.training.distributed import choose_device
 from asr.tuning.report import compute_development_set, write_tuned
+from asr.weights import Storage
 
 _TRANSCRIPTS = "transcripts.txt"
 _NOTHING = "The recipe has no section `lm`: there is no language model.\n"
@@ -125,22 +126,24 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
     """
     for path in folders["average"].glob("model.*"):
         shutil.copyfile(path, output / path.name)
-    bundle = load_bundle(folders["average"], choose_device(device))
+    where = choose_device(device)
+    bundle = load_bundle(folders["average"], where)
     dev = compute_development_set(bundle, read_usable(folders, "dev"), recipe.decoding.batch)
     decoder = None
     if recipe.lm is not None:
-        _place(folders["lm"], output, bundle.tokens)
+        _place(folders["lm"], output, bundle.tokens, recipe.export.weights)
         decoder = load_decoder(output, bundle.tokens, recipe.decoding.search)
-    write_tuned(dev, decoder, recipe.decoding.search, source=output, output=output)
+    search = recipe.decoding.search
+    write_tuned(dev, decoder, search, source=output, output=output, device=str(where))
 
 
-def _place(source: Path, output: Path, tokens: TokenTable) -> None:
+def _place(source: Path, output: Path, tokens: TokenTable, storage: Storage) -> None:
     """Copy the language models of stage 5, the lexicon spelled as the model spells."""
     words = source / WORDS
     lexicon = read_words(words) if words.exists() else None
     place_language_model(output, source / LANGUAGE_MODEL, lexicon, tokens)
     if has_rnn(source):
-        save_rnn(output, load_rnn(source))
+        save_rnn(output, load_rnn(source), storage)
 
 
 def _say(words: str) -> None:

@@ -10,11 +10,21 @@ from typing import Any
 
 from asr.recipe import acoustic, corpus, evaluation, language
 from asr.recipe.config import Recipe
+from asr.recipe.initialization import start_fingerprint
 from asr.recipe.stage import Stage
+from asr.weights import ExportSettings
 from data_prep import complete_options, corpus_fingerprint, fingerprint_files
 
 # Training settings that do not change what is learned.
 _NO_MATTER = {"tensorboard", "processes", "workers", "cache_gib", "checkpoint_minutes"}
+# Later additions: where they are left out, what was trained before there were any stands.
+_ADDED = {
+    "initialize_from": None,
+    "label_smoothing": None,
+    "weight_noise": None,
+    "weight_dropout": None,
+    "space": True,
+}
 
 
 def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
@@ -26,7 +36,12 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         device: auto, cpu, cuda or mps.
     """
     settings = recipe.model_dump(mode="json")
-    data, training = recipe.corpus, settings["training"]
+    settings["tokens"] = _without_added(settings["tokens"])
+    data, training = recipe.corpus, _without_added(settings["training"])
+    training = {key: training[key] for key in training if key not in _NO_MATTER}
+    start = {key: training[key] for key in training if key == "initialize_from"}
+    export = settings["export"] if recipe.export != ExportSettings() else {}
+    card = recipe.card.to_json()
 
     def part(*keys: str) -> Mapping[str, Any]:
         return {key: settings[key] for key in keys}
@@ -55,15 +70,19 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             number=3,
             name="tokens",
             inputs=("prepare", "check"),
-            settings=part("tokens", "normalizer"),
+            settings={
+                **part("tokens", "normalizer"),
+                **(start if recipe.tokens.kind == "model" else {}),
+            },
             run=lambda output, folders: corpus.tokens(recipe, folders, output),
-            external=lambda: _fingerprint(filter(None, [recipe.tokens.dictionary])),
+            external=lambda: _tokens_fingerprint(recipe),
         ),
         Stage(
             number=4,
             name="stats",
             inputs=("prepare", "check"),
-            settings=part("features"),
+            settings={**part("features"), **start},
+            external=lambda: start_fingerprint(recipe),
             run=lambda output, folders: acoustic.stats(recipe, folders, output),
         ),
         Stage(
@@ -81,10 +100,12 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             inputs=("prepare", "check", "tokens", "stats"),
             settings={
                 **part("seed", "normalizer", "features", "augment", "encoder"),
-                "training": {key: training[key] for key in training if key not in _NO_MATTER},
+                "training": training,
             },
             run=lambda output, folders: acoustic.train_encoder(recipe, folders, output, device),
-            external=lambda: _fingerprint(recipe.augment.folders),
+            external=lambda: _together(
+                _fingerprint(recipe.augment.folders), start_fingerprint(recipe)
+            ),
             resumable=True,
             distributed=True,
         ),
@@ -92,14 +113,22 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             number=7,
             name="average",
             inputs=("prepare", "check", "tokens", "stats", "train"),
-            settings=part("name", "normalizer", "features", "encoder"),
+            settings={
+                **part("name", "normalizer", "features", "encoder"),
+                **({"export": export} if export else {}),
+                **({"card": card} if card else {}),
+            },
             run=lambda output, folders: acoustic.average(recipe, folders, output, device),
         ),
         Stage(
             number=8,
             name="tune",
             inputs=("prepare", "check", "lm", "average"),
-            settings={**part("normalizer"), "search": settings["decoding"]["search"]},
+            settings={
+                **part("normalizer"),
+                "search": settings["decoding"]["search"],
+                **({"export": export} if export else {}),
+            },
             run=lambda output, folders: language.tune(recipe, folders, output, device),
         ),
         Stage(
@@ -117,6 +146,24 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             run=lambda output, folders: evaluation.score(recipe, folders, output),
         ),
     ]
+
+
+def _without_added(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section of settings without the later additions that are left as they are."""
+    absent = object()
+    return {key: one for key, one in section.items() if _ADDED.get(key, absent) != one}
+
+
+def _tokens_fingerprint(recipe: Recipe) -> str | None:
+    if recipe.tokens.kind == "model":
+        return start_fingerprint(recipe)
+    return _fingerprint(filter(None, [recipe.tokens.dictionary]))
+
+
+def _together(*fingerprints: str | None) -> str | None:
+    """One fingerprint of several; None where one of them cannot be told."""
+    known = [one for one in fingerprints if one is not None]
+    return " ".join(filter(None, known)) if len(known) == len(fingerprints) else None
 
 
 def _fingerprint(paths: Iterable[str]) -> str | None:

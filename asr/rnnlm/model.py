@@ -6,14 +6,13 @@ from pathlib import Path
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from asr.errors import ConfigError, ModelError, one_line
-from asr.files import whole_file, write_text
+from asr.files import write_text
 from asr.lm.counts import BEGIN, END, UNKNOWN
 from asr.settings import Settings
+from asr.weights import Storage, read_weights, write_weights
 
 _JSON = "rnnlm.json"
 _WEIGHTS = "rnnlm.safetensors"
@@ -82,10 +81,9 @@ class RecurrentLM(nn.Module):
         return found
 
 
-def save_rnn(folder: Path, model: RecurrentLM) -> None:
-    """Write a model into a folder."""
-    with whole_file(folder / _WEIGHTS) as temporary:
-        save_file({name: one.contiguous() for name, one in model.state_dict().items()}, temporary)
+def save_rnn(folder: Path, model: RecurrentLM, storage: Storage = "float32") -> None:
+    """Write a model into a folder, its weights stored as they are or smaller."""
+    write_weights(folder / _WEIGHTS, model.state_dict(), storage)
     content = {"settings": model.settings.model_dump(mode="json"), "words": model.words}
     write_text(folder / _JSON, json.dumps(content, ensure_ascii=False) + "\n")
 
@@ -102,7 +100,7 @@ def load_rnn(folder: Path) -> RecurrentLM:
         content = json.loads(path.read_text(encoding="utf-8"))
         settings = RnnSettings.parse(content["settings"], f"{path}: settings")
         model = RecurrentLM(settings, content["words"])
-        model.load_state_dict(load_file(folder / _WEIGHTS))
+        model.load_state_dict(read_weights(folder / _WEIGHTS))
     except (
         OSError,
         ValueError,
@@ -110,7 +108,7 @@ def load_rnn(folder: Path) -> RecurrentLM:
         TypeError,
         RuntimeError,
         ConfigError,
-        SafetensorError,
+        ModelError,
     ) as error:
         raise ModelError(
             f"{folder}: no recurrent language model ({one_line(error)}); train it again"

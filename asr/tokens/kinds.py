@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from asr.errors import ModelError
 from asr.settings import Settings
@@ -17,10 +17,19 @@ from asr.tokens.table import TokenTable
 class TokenSettings(Settings):
     """How text is cut into tokens."""
 
-    kind: Literal["characters", "bpe", "phones"] = "characters"
+    # model: those of the model that training.initialize_from names.
+    kind: Literal["characters", "bpe", "phones", "model"] = "characters"
     size: int = Field(default=500, ge=2)  # number of pieces, where the kind is bpe
     # Of pronunciations, in CMUdict's format, where the kind is phones; None: CMUdict itself.
     dictionary: str | None = None
+    # Whether phones have a token between words; else the first phone of a word says that it is.
+    space: bool = True
+
+    @model_validator(mode="after")
+    def _only_phones(self) -> Self:
+        if not self.space and self.kind != "phones":
+            raise ValueError(f"space: false is for phones; kind is {self.kind}")
+        return self
 
 
 def learn_tokens(
@@ -38,9 +47,10 @@ def learn_tokens(
             such dictionary.
         DataError: the dictionary is damaged, or a word cannot be pronounced.
     """
+    assert settings.kind != "model", "nothing is learned of a model's tokens"
     if settings.kind == "phones":
         path = None if settings.dictionary is None else Path(settings.dictionary)
-        return PhoneTable.learn(texts, path, normalize)
+        return PhoneTable.learn(texts, path, normalize, space=settings.space)
     if settings.kind == "bpe":
         return Pieces.learn(texts, settings.size)
     return Characters.learn(texts)

@@ -5,7 +5,6 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,12 +14,16 @@ from asr.pronunciation.dictionary import Dictionary, Phones, load_dictionary
 from asr.pronunciation.speller import Speller
 from asr.tokens.table import TokenTable
 
+_START = "\u2581"  # before a phone that begins a word
 _LARGEST = 2**26  # bytes of a dictionary, unpacked
 _PAIRS = 20000  # words from which the usual letters of each phone are counted
 
 
 class PhoneTable(TokenTable):
     """One token a phone, and one for the space between words.
+
+    Without that one, a phone that begins a word is a token of its own, written with a mark before
+    it, as position-dependent phones are in Kaldi: no frame has to be spent on what is not heard.
 
     A word that the dictionary does not have is pronounced as a model says that has learned from
     the dictionary how words are spelled; phones that are no word of it are written with the usual
@@ -30,15 +33,19 @@ class PhoneTable(TokenTable):
     kind = "phones"
     orthographic = False
 
-    def __init__(self, dictionary: Dictionary, letters: Mapping[str, str]) -> None:
+    def __init__(
+        self, dictionary: Dictionary, letters: Mapping[str, str], *, space: bool = True
+    ) -> None:
         """What there is to say and to write.
 
         Args:
             dictionary: words and their pronunciations; of those that sound alike, the first is
                 written.
             letters: of each phone, the usual ones.
+            space: whether there is a token between words.
         """
-        super().__init__([" ", *sorted(letters)])
+        plain = sorted(letters)
+        super().__init__([" ", *plain] if space else [*plain, *(_START + one for one in plain)])
         self._dictionary, self._letters = dict(dictionary), dict(letters)
         self._written: dict[Phones, str] = {}
         for word, pronunciations in self._dictionary.items():
@@ -47,7 +54,12 @@ class PhoneTable(TokenTable):
 
     @classmethod
     def learn(
-        cls, texts: Iterable[str], path: Path | None, normalize: Callable[[str], str]
+        cls,
+        texts: Iterable[str],
+        path: Path | None,
+        normalize: Callable[[str], str],
+        *,
+        space: bool = True,
     ) -> Self:
         """Take a dictionary, and add the words of the training transcripts that it lacks.
 
@@ -55,6 +67,7 @@ class PhoneTable(TokenTable):
             texts: normalised.
             path: of the dictionary; None: CMUdict.
             normalize: what makes its words look like those of the texts.
+            space: whether there is a token between words.
 
         Raises:
             ConfigError: there is no such dictionary.
@@ -69,7 +82,8 @@ class PhoneTable(TokenTable):
                 dictionary[word] = (_pronounce(word, speller),)
         # Frequent words first, then short ones: they are what a sound most likely means.
         ranked = sorted(dictionary, key=lambda word: (-counts[word], len(word), word))
-        return cls({word: dictionary[word] for word in ranked}, _usual_letters(dictionary))
+        known = {word: dictionary[word] for word in ranked}
+        return cls(known, _usual_letters(dictionary), space=space)
 
     def encode(self, text: str) -> list[int]:
         """Text -> ids, of the first pronunciation of each word.
@@ -79,19 +93,21 @@ class PhoneTable(TokenTable):
         """
         ids: list[int] = []
         for word in text.split():
-            if ids:
-                ids.append(self._ids[" "])
+            if ids and self.space is not None:
+                ids.append(self.space)
             ids += self._numbers(self._pronunciations(word)[0])
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """Ids -> text, word by word."""
-        said = [self.symbols[number] for number in ids if number]
-        return " ".join(
-            self._write(tuple(phones))
-            for space, phones in groupby(said, key=" ".__eq__)
-            if not space
-        )
+        words: list[list[str]] = [[]]
+        for number in ids:
+            if number and number == self.space:
+                words.append([])
+            elif number:
+                words += [[]] if self.begins_word(number) else []
+                words[-1].append(self.symbols[number].removeprefix(_START))
+        return " ".join(self._write(tuple(phones)) for phones in words if phones)
 
     def spellings(self, word: str) -> list[list[int]]:
         """All pronunciations of a word; none where it has a character that no known word has."""
@@ -100,8 +116,8 @@ class PhoneTable(TokenTable):
         return [self._numbers(phones) for phones in self._pronunciations(word)]
 
     def begins_word(self, token: int) -> bool:
-        """Never: a word begins after a space."""
-        return False
+        """Whether it is marked so; where there is a space, a word begins after that."""
+        return token != 0 and self.symbols[token].startswith(_START)
 
     def unknown(self, text: str) -> Counter[str]:
         """Characters of the text that no word of the dictionary has, counted."""
@@ -129,7 +145,11 @@ class PhoneTable(TokenTable):
             for line in lines.decode().splitlines():
                 word, *phones = line.split()
                 dictionary[word].append(tuple(phones))
-            table = cls({word: tuple(said) for word, said in dictionary.items()}, data["letters"])
+            table = cls(
+                {word: tuple(said) for word, said in dictionary.items()},
+                data["letters"],
+                space=" " in data["symbols"],
+            )
             known = all(
                 phone in table._ids for said in dictionary.values() for one in said for phone in one
             )
@@ -156,7 +176,8 @@ class PhoneTable(TokenTable):
         return self._dictionary[word]
 
     def _numbers(self, phones: Phones) -> list[int]:
-        return [self._ids[phone] for phone in phones]
+        first = "" if self.space is not None else _START
+        return [self._ids[phone if place else first + phone] for place, phone in enumerate(phones)]
 
     def _write(self, phones: Phones) -> str:
         word = self._written.get(phones)

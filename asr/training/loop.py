@@ -106,7 +106,7 @@ class _Run:
         refuse_other_steps(folder, self.progress.step, world)
         if world.writes:
             remove_leftovers(folder)
-        self._take = TrainingStep(self._trained, settings, world)
+        self._take = TrainingStep(self._trained, settings, world, seed=seed)
         self._plan = StepPlan(data.train, settings.batch, seed=seed, world=world)
         to_come = self._plan.keys(
             range(self.progress.epoch, settings.epochs), self.progress.batches_in_epoch

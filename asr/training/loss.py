@@ -1,11 +1,14 @@
 """The CTC loss, per utterance, and the targets it cannot be computed for."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from asr.dataset import Batch, SpeechDataset
 from asr.encoder.encoder import Emissions, Encoder
 from asr.errors import DataError
+from asr.features import frame_mask
 from asr.tokens import frames_needed
 
 
@@ -27,6 +30,21 @@ def ctc_losses(emissions: Emissions, batch: Batch) -> Tensor:
         reduction="none",
     )
     return losses.to(there)
+
+
+def smoothing_losses(emissions: Emissions) -> Tensor:
+    """How far each frame is from holding all tokens equally probable: label smoothing for CTC.
+
+    The sum over an utterance's frames u of KL(uniform || p_u) = -log V - 1/V sum_v log p_u(v), as
+    Kim et al. 2018 (arXiv 1711.02212) add it to CTC: (1 - a) CTC + a KL.
+
+    Returns:
+        (B,) in nats; 0 where all tokens are equally probable in every frame.
+    """
+    log_probs = emissions.log_probs
+    distance = -math.log(log_probs.shape[2]) - log_probs.mean(dim=2)
+    valid = frame_mask(emissions.lengths, log_probs.shape[1])
+    return distance.masked_fill(~valid, 0.0).sum(dim=1)
 
 
 def refuse_infeasible(dataset: SpeechDataset, encoder: Encoder) -> None:

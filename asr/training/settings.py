@@ -32,7 +32,17 @@ class TrainingSettings(Settings):
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     patience: int | None = Field(default=None, ge=1)  # epochs without a better dev WER, then end
+    # A model folder, an experiment, or the name of a model that comes with asr: training goes on
+    # from its weights, and what the recipe leaves open of normalizer, features, encoder and tokens
+    # is as it is there. None: from random ones.
+    initialize_from: str | None = Field(default=None, min_length=1)
     intermediate: IntermediateSettings | None = None  # None: the loss is that of the output alone
+    # Share of the loss that asks for equally probable tokens (Kim et al. 2018); None: nothing.
+    label_smoothing: float | None = Field(default=None, gt=0, lt=1)
+    # Standard deviation of the noise on recurrent layers' matrices (Graves et al. 2013).
+    weight_noise: float | None = Field(default=None, gt=0)
+    # Share of the hidden-to-hidden weights that a step goes without (Merity et al. 2018).
+    weight_dropout: float | None = Field(default=None, gt=0, lt=1)
     moving_average: float | None = Field(default=None, gt=0, lt=1)  # decay a step; None: none
     precision: Precision = "auto"  # of matrix products: bfloat16 where the hardware has it
     keep: int = Field(default=3, ge=1)  # best epochs, whose weights are averaged at the end

@@ -11,8 +11,9 @@ from asr.dataset import Batch
 from asr.encoder.encoder import Emissions
 from asr.training.checkpoint import Trained
 from asr.training.distributed import World
-from asr.training.loss import ctc_losses
+from asr.training.loss import ctc_losses, smoothing_losses
 from asr.training.measurements import ALL, GradientGauge
+from asr.training.perturbation import WeightPerturbation
 from asr.training.precision import uses_bfloat16
 from asr.training.settings import TrainingSettings
 
@@ -36,7 +37,10 @@ class Outcome:
 class TrainingStep:
     """Takes steps with what learns."""
 
-    def __init__(self, trained: Trained, settings: TrainingSettings, world: World) -> None:
+    def __init__(
+        self, trained: Trained, settings: TrainingSettings, world: World, *, seed: int = 0
+    ) -> None:
+        """`seed` is that of the noise on weights, where there is any."""
         self._trained, self._world = trained, world
         self._parameters = list(trained.model.parameters())
         self._device = self._parameters[0].device
@@ -44,6 +48,13 @@ class TrainingStep:
         intermediate = settings.intermediate
         self._early = intermediate.layers if intermediate else ()
         self._weight = intermediate.weight if intermediate else 0.0
+        self._smoothing = settings.label_smoothing or 0.0
+        self._perturbation = WeightPerturbation(
+            trained.model,
+            noise=settings.weight_noise or 0.0,
+            dropout=settings.weight_dropout or 0.0,
+            seed=seed,
+        )
         self._gauge = GradientGauge(trained.model, settings.optimizer.clip_norm)
 
     def __call__(
@@ -66,7 +77,8 @@ class TrainingStep:
         """
         optimizer = self._trained.optimizer
         optimizer.zero_grad(set_to_none=True)
-        losses, names = self._backward(batches, tokens)
+        with self._perturbation.step(number):
+            losses, names = self._backward(batches, tokens)
         numbers = torch.stack([losses.sum(), losses.new_tensor(float(stop()))])
         totals = self._world.sum_gradients(self._parameters, numbers)
         norms, (loss, stops) = self._gauge.clip(totals)
@@ -94,7 +106,7 @@ class TrainingStep:
         return torch.cat(found), names
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss (B,) of each utterance, and that with the intermediate losses, to learn from."""
+        """Loss (B,) of each utterance, and what is learned from: with the lower layers' losses."""
         self._trained.model.train()
         there = batch.features.to(self._device, non_blocking=True)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
@@ -102,10 +114,14 @@ class TrainingStep:
                 there, batch.feature_lengths.to(self._device), self._early
             )
         losses = ctc_losses(emissions, batch)
-        if not emissions.early:
-            return losses, losses
-        lower = [
-            ctc_losses(Emissions(log_probs, emissions.lengths), batch)
-            for log_probs in emissions.early
-        ]
-        return losses, losses + self._weight * (torch.stack(lower).mean(dim=0) - losses)
+        learned_from = losses
+        if emissions.early:
+            lower = [
+                ctc_losses(Emissions(log_probs, emissions.lengths), batch)
+                for log_probs in emissions.early
+            ]
+            learned_from = losses + self._weight * (torch.stack(lower).mean(dim=0) - losses)
+        if self._smoothing:
+            smooth = smoothing_losses(emissions)
+            learned_from = learned_from + self._smoothing * (smooth - learned_from)
+        return losses, learned_from

@@ -1,7 +1,8 @@
 """The decoder of a model, tuned on a development set."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -38,6 +39,9 @@ class DevelopmentSet:
     log_probs: Sequence[Tensor]  # (U, V) of each utterance
     references: Sequence[str]  # normalised
     tokens: TokenTable
+    speakers: Sequence[str | None] = ()  # of each utterance, where they are known
+    audio_seconds: float = 0.0
+    model_seconds: float = 0.0  # that reading, features and the model took
 
     def count(self, hypotheses: Sequence[Hypothesis]) -> ErrorCounts:
         """Word errors of hypotheses, one of each utterance."""
@@ -53,6 +57,9 @@ class TunedDecoder:
     rates: Mapping[str, ErrorCounts]  # of dev, step by step
     calibration_errors: tuple[float, float]  # before and after
     weights: Tuned | None  # where there is a search
+    # By mode of decoding: what is recognised, and how long decoding took, in one process.
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """All figures as plain data."""
@@ -92,23 +99,25 @@ def tune_decoder(
         rnn: a language model that ranks what the search finds.
         pool: of processes with the same decoder.
     """
-    best = [greedy_decode(rows, dev.tokens) for rows in dev.log_probs]
+    modes = _Modes(dev)
+    best = modes.decode("greedy", lambda rows: greedy_decode(rows, dev.tokens))
     rates = {"greedy": dev.count(best)}
     weights, penalty, rescoring = None, None, None
     if decoder is not None:
         weights = tune_weights(decoder, settings, dev.log_probs, dev.references, dev.tokens, pool)
         rates |= {"language model": weights.before, "tuned": weights.after}
         search = decoder.with_settings(weights.settings)
-        best = [search(rows)[0] for rows in dev.log_probs]
+        best = modes.decode("tuned", lambda rows: search(rows)[0])
         if rnn is not None:
             lists = with_neural(weights.lists, rnn)
             rescoring, _ = tune_rescoring(lists, nbest=_RESCORED)
             rescorer = Rescorer(search, rnn.log_probs, dev.tokens, rescoring)
-            best = [rescorer(rows)[0] for rows in dev.log_probs]
+            best = modes.decode("tuned", lambda rows: rescorer(rows)[0])
             rates["rescored"] = dev.count(best)
         if decoder.lexicon is not None and dev.tokens.orthographic:
             penalty, best = _tune_penalty(dev, best, decoder.lexicon)
             rates["words outside the lexicon"] = dev.count(best)
+        modes.texts["tuned"] = [one.text for one in best]
     judged = _judge(dev, best)
     # A model that says nothing yet has no confidences to mend.
     calibration = fit_calibration(judged) if judged else Calibration()
@@ -117,7 +126,23 @@ def tune_decoder(
     )
     chosen = weights.settings if weights else None
     description = DecoderDescription(chosen, calibration, penalty, rescoring)
-    return TunedDecoder(description, rates, (before, after), weights)
+    return TunedDecoder(description, rates, (before, after), weights, modes.texts, modes.seconds)
+
+
+class _Modes:
+    """Ways to decode a development set: the texts of each, and the time it takes."""
+
+    def __init__(self, dev: DevelopmentSet) -> None:
+        self._dev = dev
+        self.texts: dict[str, list[str]] = {}
+        self.seconds: dict[str, float] = {}
+
+    def decode(self, mode: str, decode: Callable[[Tensor], Hypothesis]) -> list[Hypothesis]:
+        started = time.monotonic()
+        found = [decode(rows) for rows in self._dev.log_probs]
+        self.seconds[mode] = time.monotonic() - started
+        self.texts[mode] = [one.text for one in found]
+        return found
 
 
 def _tune_penalty(

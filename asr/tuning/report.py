@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from asr.batching import BatchSettings
-from asr.bundle import Bundle
+from asr.bundle import Bundle, read_description, stored_as, update_card
 from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.folder import (
     WORDS,
@@ -27,6 +28,7 @@ from asr.manifest import Utterance
 from asr.recognizer import MANY, Recognizer
 from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
 from asr.training.distributed import usable_cores
+from asr.tuning.card import measured_card
 from asr.tuning.model import DevelopmentSet, TunedDecoder, tune_decoder
 from asr.tuning.picture import draw_grid
 
@@ -40,12 +42,20 @@ def compute_development_set(
         AsrError: what the first of them fails with.
     """
     found: dict[str, Tensor] = {}
+    started = time.monotonic()
     for utterance, answer in Recognizer(bundle).log_probs_all(utterances, batch):
         if isinstance(answer, AsrError):
             raise answer
         found[utterance.id] = answer
     references = [bundle.normalizer(one.text or "") for one in utterances]
-    return DevelopmentSet([found[one.id] for one in utterances], references, bundle.tokens)
+    return DevelopmentSet(
+        [found[one.id] for one in utterances],
+        references,
+        bundle.tokens,
+        speakers=[one.speaker for one in utterances],
+        audio_seconds=sum(map(len, found.values())) * bundle.text_side.frame_seconds,
+        model_seconds=time.monotonic() - started,
+    )
 
 
 def write_tuned(
@@ -55,6 +65,7 @@ def write_tuned(
     *,
     source: Path,
     output: Path,
+    device: str,
 ) -> TunedDecoder:
     """Tune, say what it brings, and complete a model folder.
 
@@ -64,6 +75,7 @@ def write_tuned(
         settings: of the search.
         source: the folder with the language models and the lexicon.
         output: the model folder; the figures and the picture go there, too.
+        device: where the model computed, for its card.
     """
     rnn = load_rnn(source) if has_rnn(source) else None
     with _pool(dev, decoder, settings, source) as pool:
@@ -85,6 +97,8 @@ def write_tuned(
             save_rnn(output, rnn)
         copy_language_model(source, output)
     save_decoder(output, tuned.description)
+    weights = stored_as(read_description(output))
+    update_card(output, measured_card(dev, tuned, device=device, weights=weights))
     return tuned
 
 

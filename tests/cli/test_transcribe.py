@@ -170,7 +170,7 @@ def test_decode_names_each_recording_it_cannot_read_and_delivers_the_others(
 def test_info_shows_settings_tokens_and_card(model: Path) -> None:
     result = run("info", model)
     assert result.exit_code == 0
-    for shown in ("sample_rate 8000", "cell lstm", "5: blank space a b c", "tiny", "0.125"):
+    for shown in ("sample_rate 8000", "cell lstm", "5: blank space a b c", "tiny", "WER 12.50 %"):
         assert shown in result.stdout
 
 

@@ -232,3 +232,20 @@ def test_a_pool_of_processes_decodes_as_one_does(make_lm: Callable[..., Path]) -
         assert found == [(name, decoder(rows)) for name, rows in utterances]
         found = list(pool.decode(utterances, other))
         assert found == [(name, decoder.with_settings(other)(rows)) for name, rows in utterances]
+
+
+def test_of_many_words_that_sound_alike_the_frequent_ones_are_found(
+    make_lm: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """flashlight keeps six of one spelling, whichever come first."""
+    words = [f"word{number}" for number in range(9)]
+    language_model = make_lm(["b", *words, *["word8"] * 5])
+    lexicon = {word: [[2, 3]] for word in words} | {"b": [[3]]}
+    settings = BeamSettings(beam=50, lm_weight=1.0, nbest=9)
+    decoder = BeamDecoder(TOKENS, settings, lexicon=lexicon, language_model=language_model)
+    rows = torch.full((4, len(TOKENS)), -9.0)
+    rows[0, 2] = rows[1, 3] = rows[2, 0] = rows[3, 0] = 0.0
+    found = [one.text for one in decoder(rows.log_softmax(1))]
+    assert found[0] == "word8"
+    assert len({*found} & {*words}) == 6
+    assert capfd.readouterr().err == ""

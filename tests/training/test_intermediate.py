@@ -1,4 +1,4 @@
-"""The loss of lower layers is learned from by its weight, and not reported."""
+"""What is learned from beside the loss of the output: by its weight, and not reported."""
 
 import pytest
 import torch
@@ -29,8 +29,12 @@ def make_batch() -> Batch:
     )
 
 
-def step(encoder: Encoder, intermediate: IntermediateSettings | None) -> Outcome:
-    settings = TrainingSettings(precision="float32", intermediate=intermediate)
+def step(
+    encoder: Encoder, intermediate: IntermediateSettings | None, smoothing: float | None = None
+) -> Outcome:
+    settings = TrainingSettings(
+        precision="float32", intermediate=intermediate, label_smoothing=smoothing
+    )
     trained = Trained(encoder, build_optimizer(encoder, OptimizerSettings()), None)
     take = TrainingStep(trained, settings, World())
     return take([(0, make_batch())], tokens=5, rate=0.0, number=1, stop=lambda: False)
@@ -61,6 +65,26 @@ def test_the_gradient_is_that_of_the_weighted_losses() -> None:
         assert weight.grad is not None
         assert expected[name] is not None
         assert torch.allclose(weight.grad, expected[name], atol=1e-6), name
+
+
+def test_label_smoothing_is_a_share_of_what_is_learned_from_and_not_reported() -> None:
+    encoder, batch = make_encoder(), make_batch()
+    emissions = encoder(batch.features, batch.feature_lengths)
+    rows = [emissions.log_probs[0], emissions.log_probs[1, : int(emissions.lengths[1])]]
+    uniform = [torch.full_like(one, 1 / 4) for one in rows]
+    distance = sum(
+        torch.nn.functional.kl_div(one, other, reduction="sum")
+        for one, other in zip(rows, uniform, strict=True)
+    )
+    ctc = loss_of_layers(encoder, 3)
+    ((0.9 * ctc + 0.1 * distance) / 5).backward()
+    other = make_encoder()
+    assert step(other, None, smoothing=0.1).loss == pytest.approx(float(ctc.detach()), rel=1e-5)
+    expected = dict(encoder.named_parameters())
+    for name, weight in other.named_parameters():
+        assert weight.grad is not None
+        assert expected[name].grad is not None
+        assert torch.allclose(weight.grad, expected[name].grad, atol=1e-6), name
 
 
 def test_the_loss_that_is_reported_is_that_of_the_output() -> None:

@@ -19,7 +19,7 @@ from asr.errors import DataError
 from asr.features import FeatureExtractor, FeatureSettings
 from asr.text import Normalizer
 from asr.tokens import Characters
-from asr.training.loss import ctc_losses, refuse_infeasible
+from asr.training.loss import ctc_losses, refuse_infeasible, smoothing_losses
 
 
 def random_log_probs(frames: int, tokens: int, seed: int) -> Tensor:
@@ -145,3 +145,27 @@ def test_what_fits_only_at_the_slower_speed_is_refused(tmp_path: Path) -> None:
     refuse_infeasible(fits, encoder)
     with pytest.raises(DataError, match="utt-000"):
         refuse_infeasible(make_dataset(tmp_path, ["ababab"], fastest=2.0), encoder)
+
+
+class TestSmoothing:
+    """KL(uniform || p), frame by frame."""
+
+    def test_it_is_the_divergence_that_torch_computes(self) -> None:
+        log_probs = random_log_probs(5, 4, seed=2)
+        uniform = torch.full((5, 4), 0.25)
+        expected = torch.nn.functional.kl_div(log_probs, uniform, reduction="sum")
+        found = smoothing_losses(Emissions(log_probs[None], torch.tensor([5])))
+        assert found.tolist() == pytest.approx([float(expected)], rel=1e-5)
+
+    def test_padding_adds_nothing(self) -> None:
+        rows = [random_log_probs(frames, 4, seed=frames) for frames in (3, 6)]
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-7.0)
+        together = smoothing_losses(Emissions(padded, torch.tensor([3, 6])))
+        alone = [
+            float(smoothing_losses(Emissions(one[None], torch.tensor([len(one)])))) for one in rows
+        ]
+        assert together.tolist() == pytest.approx(alone)
+
+    def test_equally_probable_tokens_cost_nothing(self) -> None:
+        rows = torch.zeros(1, 3, 5).log_softmax(2)
+        assert float(smoothing_losses(Emissions(rows, torch.tensor([3])))) == pytest.approx(0)
