@@ -41,6 +41,12 @@ class DecodingSettings(Settings):
     search: BeamSettings = BeamSettings(beam=100)  # its weights are tuned on dev
 
 
+class ReportSettings(Settings):
+    """What the page of the scores shows."""
+
+    pictures: int = Field(default=20, ge=0)  # utterances of each test set, most of them the worst
+
+
 class RecurrentSettings(Settings):
     """The recurrent language model of a recipe, over the words of the n-gram model."""
 
@@ -78,6 +84,7 @@ class Recipe(Settings):
     training: TrainingSettings = TrainingSettings()
     lm: LanguageModelSettings | None = None  # None: decode greedily, without one
     decoding: DecodingSettings = DecodingSettings()
+    report: ReportSettings = ReportSettings()
 
     @field_validator("normalizer")
     @classmethod
