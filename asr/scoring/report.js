@@ -55,12 +55,13 @@ function readRows(columns) {
 function alignment(row) {
   const said = row.said.split(" "), heard = row.heard.split(" ");
   let first = 0, second = 0;
-  return [...row.edits].map(kind => [
-    kind,
-    kind === "I" ? "" : said[first++],
-    kind === "D" ? "" : heard[second],
-    kind === "D" ? null : row.confidences?.[second++] ?? null,
-  ]);
+  return [...row.edits].map(kind => {
+    const above = kind === "I" ? "" : said[first++];
+    if (kind === "D") return [kind, above, "", null];
+    const below = heard[second], sure = row.confidences?.[second] ?? null;
+    second += 1;
+    return [kind, above, below, sure];
+  });
 }
 
 // Made at the first search: sides in one piece each, so that phrases are found, and the errors.
