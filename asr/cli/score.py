@@ -11,6 +11,7 @@ import typer
 from asr.errors import ConfigError
 
 if TYPE_CHECKING:
+    from asr.illustration.illustrator import Illustrator
     from asr.manifest import Utterance
     from asr.scoring.analysis import Analysis
     from asr.scoring.comparison import Comparison
@@ -190,7 +191,6 @@ class _Page:
     ) -> bool:
         """Write it, and say whether a picture failed; what failed is named on stderr."""
         from asr.illustration.exhibition import PICTURES, Exhibition, describe_failures
-        from asr.illustration.illustrator import Illustrator
         from asr.scoring.report import write_report
 
         if not self.utterances and (self.model is not None or self.pictures):
@@ -203,7 +203,7 @@ class _Page:
             rule,
             self.utterances,
             PICTURES if self.pictures is None else self.pictures,
-            None if self.model is None else Illustrator.load(self.model),
+            self._illustrator(),
         )
         reports, failed = [], False
         for system, analysis in zip(test_set.systems, analyses, strict=True):
@@ -221,6 +221,16 @@ class _Page:
             comparison=comparison,
         )
         return failed
+
+    def _illustrator(self) -> "Illustrator":
+        from asr.illustration.illustrator import Illustrator
+
+        if self.model is None:
+            return Illustrator()
+        # Here, because it needs torch.
+        from asr.illustration.listener import ModelIllustrator
+
+        return ModelIllustrator.load(self.model)
 
 
 def _show_normalised(test_set: "TestSet", rule: "Normalizer") -> None:

@@ -1,6 +1,6 @@
 """What a model emits of an utterance: probabilities frame by frame, and when words were said."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +12,13 @@ from asr.decoding.alignment import TokenSpan, align_tokens, align_words
 from asr.decoding.confidence import Calibration
 from asr.decoding.hypothesis import Hypothesis, Word
 from asr.errors import DataError
-from asr.tokens import TokenTable
+from asr.illustration.picture import CURVE_HEIGHT, Curve, PlacedToken, Probabilities
 
-HEIGHT = 100  # of a curve of probability 1, in units of its path
+# After Okabe & Ito's, which the colour-blind tell apart; dark and pale ones moved to the middle,
+# since they stand on light and on dark.
+_COLOURS = ("#3a86c8", "#d55e00", "#009e73", "#cc79a7", "#b98900", "#22a7b8")
 _SEEN = 0.05  # a token that is never more probable has no curve
 _FLAT = 0.005  # what is less probable lies on the axis
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The probability of one token over the frames."""
-
-    token: int
-    symbol: str
-    path: str  # `d` of an SVG path: x is the encoder frame, y falls from HEIGHT to 0
 
 
 @dataclass(frozen=True)
@@ -36,28 +29,26 @@ class Emissions:
     model: ModelText
     calibration: Calibration
 
-    @property
-    def frames(self) -> int:
-        """Encoder frames, U."""
-        return len(self.log_probs)
+    def probabilities(self, text: str) -> Probabilities:
+        """A curve for each token that is ever probable, and where the tokens of a text were said.
 
-    def curves(self) -> list[Curve]:
-        """A curve for each token that is ever probable; that of the blank comes first."""
+        There are no tokens where the text does not fit into the frames.
+        """
         probabilities = self.log_probs.float().exp().cpu().numpy()
-        seen = [
-            token for token, most in enumerate(probabilities.max(0)) if token == 0 or most >= _SEEN
+        spans, seconds = self._tokens_of(text), self.model.frame_seconds
+        seen = [number for number, most in enumerate(probabilities.max(0)) if most >= _SEEN]
+        colours = _colours([*(span.token for span in spans), *seen])
+        curves = [
+            Curve(self._symbol(token), colours.get(token), _curve_path(probabilities[:, token]))
+            for token in seen
         ]
-        symbols = self.model.tokens.symbols
-        return [
-            Curve(token, symbols[token], _curve_path(probabilities[:, token])) for token in seen
+        tokens = [
+            PlacedToken(
+                self._symbol(one.token), colours[one.token], seconds * (one.start + one.end) / 2
+            )
+            for one in spans
         ]
-
-    def tokens_of(self, text: str) -> list[TokenSpan]:
-        """When each token of a text was said; nothing where it does not fit into the frames."""
-        try:
-            return align_tokens(self.log_probs, self._hypothesis(text).tokens)
-        except DataError:
-            return []
+        return Probabilities(len(probabilities), len(probabilities) * seconds, curves, tokens)
 
     def words_of(self, text: str) -> list[Word] | None:
         """When each word of a text was said, and how sure that is.
@@ -74,6 +65,16 @@ class Emissions:
             for one in spans
         ]
 
+    def _tokens_of(self, text: str) -> list[TokenSpan]:
+        try:
+            return align_tokens(self.log_probs, self._hypothesis(text).tokens)
+        except DataError:
+            return []
+
+    def _symbol(self, token: int) -> str:
+        """A token as it is shown: a space visible."""
+        return "␣" if token == self.model.tokens.space else self.model.tokens.symbols[token]
+
     def _hypothesis(self, text: str) -> Hypothesis:
         known = " ".join(spelled(text, self.model).split())
         return Hypothesis(known, tuple(self.model.tokens.encode(known)), (), 0.0)
@@ -84,9 +85,10 @@ def spelled(text: str, model: ModelText) -> str:
     return model.tokens.without_unknown(model.normalizer(text))
 
 
-def written(symbol: str, tokens: TokenTable) -> str:
-    """A token as it is shown: a space visible."""
-    return "␣" if tokens.space is not None and symbol == tokens.symbols[tokens.space] else symbol
+def _colours(tokens: Iterable[int]) -> dict[int, str]:
+    """A colour for each token but the blank; the first tokens have the first ones."""
+    order = dict.fromkeys(token for token in tokens if token)
+    return {token: _COLOURS[number % len(_COLOURS)] for number, token in enumerate(order)}
 
 
 def _curve_path(probabilities: NDArray[np.float32]) -> str:
@@ -94,9 +96,11 @@ def _curve_path(probabilities: NDArray[np.float32]) -> str:
     raised = np.flatnonzero(probabilities >= _FLAT)
     if not len(raised):
         return ""
+    last = len(probabilities) - 1
     runs: Sequence[NDArray[np.intp]] = np.split(raised, np.flatnonzero(np.diff(raised) > 1) + 1)
     parts = []
     for run in runs:
-        heights = [f"{frame},{HEIGHT * (1 - probabilities[frame]):.0f}" for frame in run]
-        parts.append(f"M{run[0] - 1},{HEIGHT} {' '.join(heights)} {run[-1] + 1},{HEIGHT}")
+        heights = [f"{frame},{CURVE_HEIGHT * (1 - probabilities[frame]):.0f}" for frame in run]
+        begin, end = max(run[0] - 1, 0), min(run[-1] + 1, last)
+        parts.append(f"M{begin},{CURVE_HEIGHT} {' '.join(heights)} {end},{CURVE_HEIGHT}")
     return "".join(parts)

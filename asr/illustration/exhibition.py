@@ -1,7 +1,7 @@
 """What the report of a scored set shows beside the scores: players, pictures, confidences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.errors import AsrError
@@ -26,7 +26,7 @@ class Exhibition:
     normalizer: Normalizer  # of the scores
     utterances: Sequence[Utterance]  # those of the references; none where there are no recordings
     pictures: int = PICTURES
-    illustrator: Illustrator | None = None  # without a model, where it is not said
+    illustrator: Illustrator = field(default_factory=Illustrator)
 
     def report(
         self, test_set: TestSet, system: System, analysis: Analysis
@@ -39,7 +39,7 @@ class Exhibition:
             for key in choose_utterances(scored, self.pictures)
             if key in known
         ]
-        pictures = (self.illustrator or Illustrator()).draw_all(subjects)
+        pictures = self.illustrator.draw_all(subjects)
         reported = Reported(
             scored=scored,
             slices=analysis.slices or usual_slices(scored, test_set.attributes),

@@ -8,7 +8,6 @@ from typing import Any
 
 from asr.audio import Waveform
 from asr.decoding.hypothesis import Word
-from asr.illustration.emissions import HEIGHT, Curve, Emissions, written
 from asr.illustration.sound import (
     ENVELOPE_HEIGHT,
     ENVELOPE_WIDTH,
@@ -19,13 +18,39 @@ from asr.illustration.sound import (
 from asr.pages import render_page
 
 _TEMPLATE = Path(__file__).with_name("picture.html")
-# Okabe & Ito's colours, which the colour-blind tell apart, but black and yellow: they stand on
-# light and on dark.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+CURVE_HEIGHT = 100  # of a probability of 1, in units of the paths
 _PIXELS_A_SECOND = 90  # at least: letters have to stand side by side
 _ROWS_WITH_CURVES, _ROWS_WITHOUT = 272, 166  # where the words begin, in pixels
 _ROW = 28
 _TICKS = 16  # at most
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The probability of one token over the frames."""
+
+    symbol: str
+    colour: str | None  # None: the blank
+    path: str  # `d` of an SVG path: x is the encoder frame, y falls from CURVE_HEIGHT to 0
+
+
+@dataclass(frozen=True)
+class PlacedToken:
+    """One token of a text, where it was said."""
+
+    symbol: str
+    colour: str
+    middle: float  # seconds
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """The panel of what a model emits."""
+
+    frames: int  # encoder frames, U
+    end: float  # of the last one, in seconds
+    curves: Sequence[Curve]
+    tokens: Sequence[PlacedToken]  # the alignment of a text, below the curves
 
 
 @dataclass(frozen=True)
@@ -37,21 +62,20 @@ class WordRow:
 
 
 def draw_picture(
-    waveform: Waveform, rows: Sequence[WordRow], emissions: Emissions | None, text: str
+    waveform: Waveform, rows: Sequence[WordRow], probabilities: Probabilities | None = None
 ) -> str:
     """Draw one utterance.
 
     Args:
         waveform: its sound.
         rows: words with times, to stand below.
-        emissions: what a model makes of it; None: the panel of probabilities is left out.
-        text: whose tokens are aligned below the probabilities.
+        probabilities: what a model makes of it; None leaves the panel out.
 
     Returns:
         Markup in which all text is escaped: HTML with SVG inside, which obeys the page's colours.
     """
     seconds = max(waveform.duration, 1e-3)
-    top = _ROWS_WITHOUT if emissions is None else _ROWS_WITH_CURVES
+    top = _ROWS_WITHOUT if probabilities is None else _ROWS_WITH_CURVES
     placed: list[dict[str, Any]] = [
         {"label": row.label, "words": row.words, "y": top + _ROW * number}
         for number, row in enumerate(rows)
@@ -70,6 +94,7 @@ def draw_picture(
         "height": top + _ROW * len(placed) + 16,
         "labels": labels,
         "ticks": _ticks(seconds),
+        "last": 0.97 * seconds,  # beyond, a number would be cut off
         "envelope": {
             "path": envelope_path(waveform),
             "width": ENVELOPE_WIDTH,
@@ -77,49 +102,13 @@ def draw_picture(
         },
         "spectrogram": spectrogram_uri(waveform),
         "rows": placed,
-        "curves": [],
-        "tokens": [],
+        "probabilities": probabilities,
+        "curve_height": CURVE_HEIGHT,
     }
-    if emissions is not None:
+    if probabilities is not None:
         labels += [{"text": "probability", "y": 180}, {"text": "tokens", "y": 262}]
-        values |= _curve_values(emissions, text)
     filters = {"x": lambda time: f"{100 * time / seconds:.2f}%"}
     return re.sub(r">\s+<", "><", render_page(_TEMPLATE, values, filters)).strip()
-
-
-def _curve_values(emissions: Emissions, text: str) -> dict[str, Any]:
-    """What the template takes of the curves and of the tokens below them."""
-    curves, spans = emissions.curves(), emissions.tokens_of(text)
-    colours = _colours([span.token for span in spans], curves)
-    tokens, frame = emissions.model.tokens, emissions.model.frame_seconds
-    return {
-        "frames": emissions.frames,
-        "frames_end": emissions.frames * frame,
-        "curve_height": HEIGHT,
-        "curves": [
-            {
-                "token": one.token,
-                "symbol": written(one.symbol, tokens),
-                "path": one.path,
-                "colour": colours.get(one.token, ""),
-            }
-            for one in curves
-        ],
-        "tokens": [
-            {
-                "symbol": written(tokens.symbols[one.token], tokens),
-                "middle": frame * (one.start + one.end) / 2,
-                "colour": colours[one.token],
-            }
-            for one in spans
-        ],
-    }
-
-
-def _colours(spoken: Sequence[int], curves: Sequence[Curve]) -> dict[int, str]:
-    """A colour for each token but the blank; those that are said first have the first ones."""
-    order = dict.fromkeys([*spoken, *(one.token for one in curves if one.token)])
-    return {token: _COLOURS[number % len(_COLOURS)] for number, token in enumerate(order)}
 
 
 def _ticks(seconds: float) -> list[float]:

@@ -9,6 +9,7 @@ from asr.bundle import MODEL_FOLDER, read_description
 from asr.decoding.hypotheses import require_all, write_hypotheses
 from asr.illustration.exhibition import Exhibition, describe_failures
 from asr.illustration.illustrator import Illustrator
+from asr.illustration.listener import ModelIllustrator
 from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import test_splits
@@ -45,7 +46,7 @@ def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     """Stage 10: error rates of every test set, as a table, as JSON and as a page."""
     rule = Normalizer(recipe.normalizer)
     count = recipe.report.pictures
-    illustrator = Illustrator.load(folders["tune"]) if count else None
+    illustrator = ModelIllustrator.load(folders["tune"]) if count else Illustrator()
     analyses, reports = [], []
     for split in test_splits(recipe, folders["prepare"]):
         utterances = read_manifest(folders["prepare"] / f"{split}.jsonl")

@@ -60,7 +60,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         one.id: {
             "text": one.text,
             "words": [
-                {"text": word, "start": 0.1, "end": 0.2, "confidence": 0.9 - number / 200}
+                {"text": word, "start": 0.1, "end": 0.2, "confidence": 0.99 - number / 125}
                 for word in (one.text or "").split()
             ],
         }
@@ -174,7 +174,7 @@ def test_errors_are_marked_and_words_are_shaded_by_doubt(page: Page) -> None:
         "[...document.querySelectorAll('tbody .words u')]"
         ".map(one => one.style.getPropertyValue('--unsure'))"
     )
-    assert shades == ["51%"] * 3  # 0.85 of 100 % - 40 %
+    assert shades == ["69%"] * 3  # 0.85 of 100 % - 19 %
 
 
 def test_text_from_outside_stays_text(page: Page) -> None:
