@@ -127,10 +127,16 @@ class Page:
                 self._messages.put(json.loads(message))
 
 
+def find_browser() -> str | None:
+    """Where Chromium is, or Google's browser made of it; None where there is neither."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
 @contextmanager
 def open_browser(profile: Path) -> Iterator[Page]:
     """A browser with an empty page; the test is skipped where there is no Chromium."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    browser = find_browser()
     if browser is None:
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")
     commands, answers = os.pipe(), os.pipe()

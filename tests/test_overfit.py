@@ -83,6 +83,8 @@ def test_there_is_a_report_to_look_at(run: Run) -> None:
     page = (run.experiment / "10_score/report.html").read_text(encoding="utf-8")
     assert "<html" in page
     assert "tones" in page
+    assert page.count("data-seconds=") == 12  # a picture of each
+    assert page.count("title\\u003eblank") == 12  # with probabilities
     assert str(run.experiment / "10_score/report.html") in run.result.stdout
 
 

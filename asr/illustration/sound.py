@@ -31,9 +31,7 @@ def envelope_path(waveform: Waveform) -> str:
     """
     samples = waveform.samples
     peak = float(np.abs(samples).max(initial=0.0)) or 1.0
-    parts = [
-        part for part in np.array_split(samples, min(ENVELOPE_WIDTH, len(samples))) if len(part)
-    ]
+    parts = np.array_split(samples, min(ENVELOPE_WIDTH, len(samples))) if len(samples) else []
     step = ENVELOPE_WIDTH / max(len(parts), 1)
     scale = ENVELOPE_HEIGHT / peak
     above = [(number * step, -part.max() * scale) for number, part in enumerate(parts)]
