@@ -70,6 +70,7 @@ def test_speech_never_trained_on_is_recognised_without_an_error(run: Run) -> Non
     assert scored["words"]["reference_length"] == sum(len(one.text.split()) for one in run.test)
     assert scored["word_error_rate"] == 0.0
     assert scored["character_error_rate"] == 0.0
+    assert list(scored["slices"]) == ["duration", "rate"]  # nobody knows the speakers
 
 
 def test_the_result_is_on_stdout_and_the_progress_is_not(run: Run) -> None:

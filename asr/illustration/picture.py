@@ -19,7 +19,7 @@ from asr.pages import render_page
 
 _TEMPLATE = Path(__file__).with_name("picture.html")
 CURVE_HEIGHT = 100  # of a probability of 1, in units of the paths
-_PIXELS_A_SECOND = 90  # at least: letters have to stand side by side
+_PIXELS_A_SECOND = 120  # at least: letters have to stand side by side
 _ROWS_WITH_CURVES, _ROWS_WITHOUT = 272, 166  # where the words begin, in pixels
 _ROW = 28
 _TICKS = 16  # at most

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from asr import __version__
@@ -16,6 +17,7 @@ from asr.recipe.corpus import test_splits
 from asr.recognizer import Recognizer, decoding_pool
 from asr.scoring.analysis import Questions, analyse
 from asr.scoring.report import read_json, write_json, write_report
+from asr.scoring.slices import usual_slices
 from asr.scoring.tables import print_table
 from asr.scoring.test_set import System, TestSet
 from asr.scoring.transcripts import read_attributed, transcripts_of
@@ -53,6 +55,8 @@ def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
         test_set = _test_set(split, utterances, folders["decode"] / f"{split}.jsonl")
         (system,) = test_set.systems
         analysis = analyse(test_set, system, normalizer=rule, questions=Questions())
+        slices = usual_slices(analysis.scored, test_set.attributes)
+        analysis = replace(analysis, slices=slices)
         exhibition = Exhibition(output, rule, utterances, count, illustrator)
         reported, errors = exhibition.report(test_set, system, analysis)
         if errors:

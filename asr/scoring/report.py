@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from asr.files import write_text
 from asr.pages import render_page
-from asr.scoring.bootstrap import Interval
 from asr.scoring.comparison import Comparison
 from asr.scoring.confusions import Confusions, count_confusions
 from asr.scoring.rows import utterance_columns
@@ -125,11 +124,7 @@ def write_report(
     filters: dict[str, Callable[..., str]] = {
         "percent": format_rate,
         "count": "{:,}".format,
-        "interval": _interval,
+        "interval": format_interval,
         "tick": lambda rate: f"{100 * rate:.3g} %",
     }
     write_text(path, render_page(Path(__file__).with_name(_TEMPLATE), values, filters))
-
-
-def _interval(interval: Interval) -> str:
-    return format_interval(interval)

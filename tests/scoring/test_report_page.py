@@ -220,3 +220,17 @@ def test_a_click_into_a_picture_plays_from_there_and_the_line_follows(page: Page
         "document.querySelector('.drawing line[visibility=visible]').getAttribute('x1')"
     )
     assert 40 < float(line.removesuffix("%")) < 70
+
+
+def test_a_long_picture_is_scrolled_and_widens_nothing(page: Page) -> None:
+    inner, outer, table, around = page.run(
+        """(() => {
+          const held = document.querySelector("[data-seconds]");
+          held.querySelector("svg").style.minWidth = "5000px";
+          const table = document.querySelector(".utterances");
+          return [held.scrollWidth, held.clientWidth, table.offsetWidth,
+            table.parentElement.clientWidth];
+        })()"""
+    )
+    assert inner >= 5000
+    assert outer < table == around
