@@ -1,8 +1,10 @@
 """HTML pages: self-contained, of one look (pages.html), with everything from outside escaped."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 
@@ -28,5 +30,26 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # As text is, and not as \u escapes: a page in Chinese is half as long.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.filters.update(filters or {})
     return environment.get_template(template.name).render(**values)
+
+
+def refer_to_recording(audio: Path, folder: Path, *, offset: float, duration: float) -> str:
+    """The address of a part of a recording in a page, for a player: "../a.wav#t=1.5,4".
+
+    Args:
+        audio: the file, which stays where it is.
+        folder: of the page, from which it is seen.
+        offset: seconds at which the part begins.
+        duration: its seconds; 0.0 is to the end of the file.
+    """
+    absolute = Path(os.path.abspath(audio))
+    try:
+        place = quote(Path(os.path.relpath(absolute, os.path.abspath(folder))).as_posix())
+    except ValueError:  # on Windows, on another drive
+        place = absolute.as_uri()
+    if not duration:
+        return f"{place}#t={offset:.10g}" if offset else place
+    return f"{place}#t={offset:.10g},{offset + duration:.10g}"

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.bundle",),
     ("asr.emission_decoder", "asr.export"),
     ("asr.recognizer", "asr.diagnosis"),
-    ("asr.transcription", "asr.live", "asr.doctor"),
+    ("asr.transcription", "asr.live", "asr.doctor", "asr.illustration"),
     ("asr.tuning",),
     ("data_prep",),
     ("asr.recipe",),

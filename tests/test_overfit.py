@@ -70,6 +70,7 @@ def test_speech_never_trained_on_is_recognised_without_an_error(run: Run) -> Non
     assert scored["words"]["reference_length"] == sum(len(one.text.split()) for one in run.test)
     assert scored["word_error_rate"] == 0.0
     assert scored["character_error_rate"] == 0.0
+    assert list(scored["slices"]) == ["duration", "rate"]  # nobody knows the speakers
 
 
 def test_the_result_is_on_stdout_and_the_progress_is_not(run: Run) -> None:
@@ -83,6 +84,8 @@ def test_there_is_a_report_to_look_at(run: Run) -> None:
     page = (run.experiment / "10_score/report.html").read_text(encoding="utf-8")
     assert "<html" in page
     assert "tones" in page
+    assert page.count("data-seconds=") == 12  # a picture of each
+    assert page.count("title\\u003eblank") == 12  # with probabilities
     assert str(run.experiment / "10_score/report.html") in run.result.stdout
 
 

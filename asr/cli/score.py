@@ -1,7 +1,7 @@
 """`asr score`: compare hypotheses with references, and systems with each other."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,8 @@ import typer
 from asr.errors import ConfigError
 
 if TYPE_CHECKING:
+    from asr.illustration.illustrator import Illustrator
+    from asr.manifest import Utterance
     from asr.scoring.analysis import Analysis
     from asr.scoring.comparison import Comparison
     from asr.scoring.test_set import TestSet
@@ -68,7 +70,18 @@ _Seed = Annotated[int, typer.Option(min=0, help="Of the bootstrap's draws.")]
 _Resamples = Annotated[int, typer.Option(min=100, help="Of the bootstrap.")]
 _Json = Annotated[Path | None, typer.Option(help="Also write all results to this file.")]
 _Html = Annotated[
-    Path | None, typer.Option(help="Also write a page with every alignment to this file.")
+    Path | None,
+    typer.Option(help="Also write a page: intervals, slices, every alignment, players, pictures."),
+]
+_Pictures = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=0, help="Utterances of the page to draw, most of them the worst; 20."
+    ),
+]
+_Model = Annotated[
+    Path | None,
+    typer.Option(help="A model folder: its probabilities are drawn, and when words were said."),
 ]
 _Trn = Annotated[
     Path | None,
@@ -94,6 +107,8 @@ def score(
     resamples: _Resamples = 1000,
     json: _Json = None,
     html: _Html = None,
+    pictures: _Pictures = None,
+    model: _Model = None,
     trn: _Trn = None,
     pra: _Pra = None,
     ctm: _Ctm = None,
@@ -105,11 +120,15 @@ def score(
     from asr.scoring.analysis import Questions, analyse, read_vocabulary
     from asr.scoring.bootstrap import Bootstrap
     from asr.scoring.comparison import compare
-    from asr.scoring.report import write_json, write_report
+    from asr.scoring.report import write_json
+    from asr.scoring.tables import print_analyses
     from asr.scoring.test_set import read_test_set, with_speakers
+    from asr.scoring.transcripts import read_utterances
     from asr.text import Normalizer
 
     _refuse(hypotheses, pra, ctm)
+    if html is None and (pictures is not None or model is not None):
+        raise ConfigError("--pictures and --model belong to the page; give --html FILE, too")
     rule = Normalizer.for_scoring(normalizer)
     test_set = read_test_set(reference, hypotheses, parallel=parallel, missing=missing.value)
     if speakers is not None:
@@ -130,15 +149,17 @@ def score(
         typer.echo(f"asr: {notice}", err=True)
     if show_normalised:
         _show_normalised(test_set, rule)
-    _print(analyses, comparison, errors)
+    print_analyses(analyses, comparison, errors=errors)
     if json:
         write_json(json, analyses, comparison=comparison)
+    _write_sclite(test_set, analyses, rule, trn=trn, pra=pra, ctm=ctm)
     if html:
         facts = {"reference": str(reference), "hypotheses": ", ".join(map(str, hypotheses))}
-        names = ", ".join(system.name for system in test_set.systems)
-        sets = [one.scored for one in analyses]
-        write_report(html, sets, title=f"Scores of {names}", facts=facts)
-    _write_sclite(test_set, analyses, rule, trn=trn, pra=pra, ctm=ctm)
+        page = _Page(html, facts, [] if parallel else read_utterances(reference), pictures, model)
+        failed = page.write(test_set, analyses, comparison, rule)
+        # Pictures that nobody asked for may lack: scores need no recordings.
+        if failed and (pictures is not None or model is not None):
+            raise typer.Exit(2)
 
 
 def _refuse(hypotheses: Sequence[Path], pra: Path | None, ctm: Path | None) -> None:
@@ -151,43 +172,65 @@ def _refuse(hypotheses: Sequence[Path], pra: Path | None, ctm: Path | None) -> N
         raise ConfigError("--pra and --ctm write one system; give one hypothesis with them")
 
 
-def _print(analyses: "Sequence[Analysis]", comparison: "Comparison | None", errors: int) -> None:
-    from asr.scoring.tables import (
-        print_comparison,
-        print_confusions,
-        print_oracle,
-        print_slices,
-        print_table,
-        print_vocabulary,
-    )
+@dataclass(frozen=True)
+class _Page:
+    """The page to write."""
 
-    print_table([one.scored.to_json() for one in analyses])
-    for one in analyses:
-        if len(analyses) > 1 and (one.slices or one.vocabulary or errors):
-            print(f"{one.scored.name}:")
-        for key, slices in one.slices.items():
-            print_slices(key, slices)
-        if one.vocabulary:
-            print_vocabulary(one.vocabulary)
-        if one.oracle:
-            print_oracle(one.scored.name, one.oracle)
-        if errors:
-            print_confusions(one.confusions, errors)
-    scored = analyses[0].scored
-    print(f"normalizer: {scored.normalizer}, applied to both sides")
-    if scored.emptied_references:
-        print(
-            f"{scored.emptied_references} references were not empty and became so under it; "
-            "whatever was recognised there counts as inserted"
+    path: Path
+    facts: Mapping[str, str]
+    utterances: "Sequence[Utterance]"  # none where the reference is no manifest
+    pictures: int | None
+    model: Path | None
+
+    def write(
+        self,
+        test_set: "TestSet",
+        analyses: "Sequence[Analysis]",
+        comparison: "Comparison | None",
+        rule: "Normalizer",
+    ) -> bool:
+        """Write it, and say whether a picture failed; what failed is named on stderr."""
+        from asr.illustration.exhibition import PICTURES, Exhibition, describe_failures
+        from asr.scoring.report import write_report
+
+        if not self.utterances and (self.model is not None or self.pictures):
+            raise ConfigError(
+                f"{self.facts['reference']}: is no manifest, so there are no recordings to draw; "
+                "give a manifest as the reference, or leave out --pictures and --model"
+            )
+        exhibition = Exhibition(
+            self.path.parent,
+            rule,
+            self.utterances,
+            PICTURES if self.pictures is None else self.pictures,
+            self._illustrator(),
         )
-    drawn, units = scored.bootstrap, scored.intervals.units
-    rough = ", which are few: take it as rough" if units.few else ""
-    print(
-        f"95 %: percentile bootstrap over {units}{rough}; "
-        f"{drawn.resamples:,} resamples, seed {drawn.seed}"
-    )
-    if comparison is not None:
-        print_comparison(comparison)
+        reports, failed = [], False
+        for system, analysis in zip(test_set.systems, analyses, strict=True):
+            reported, errors = exhibition.report(test_set, system, analysis)
+            reports.append(reported)
+            if errors:
+                failed = True
+                typer.echo(f"asr: {describe_failures(errors, system.name)}", err=True)
+        names = ", ".join(system.name for system in test_set.systems)
+        write_report(
+            self.path,
+            reports,
+            title=f"Scores of {names}",
+            facts=self.facts,
+            comparison=comparison,
+        )
+        return failed
+
+    def _illustrator(self) -> "Illustrator":
+        from asr.illustration.illustrator import Illustrator
+
+        if self.model is None:
+            return Illustrator()
+        # Here, because it needs torch.
+        from asr.illustration.listener import ModelIllustrator
+
+        return ModelIllustrator.load(self.model)
 
 
 def _show_normalised(test_set: "TestSet", rule: "Normalizer") -> None:

@@ -1,16 +1,14 @@
 """The findings as one HTML page: searched, filtered, and heard, with recordings by reference."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from asr.doctor.findings import CheckReport, Finding
 from asr.doctor.problems import ADVICE
 from asr.files import write_text
 from asr.manifest import Utterance
-from asr.pages import render_page
+from asr.pages import refer_to_recording, render_page
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -22,8 +20,7 @@ def write_page(path: Path, reports: Mapping[str, CheckReport]) -> None:
         path: of the page. Recordings are named relative to its folder and stay where they are.
         reports: by the names of the sets.
     """
-    folder = Path(os.path.abspath(path.parent))
-    rows = [row for name, report in reports.items() for row in _rows(name, report, folder)]
+    rows = [row for name, report in reports.items() for row in _rows(name, report, path.parent)]
     rows.sort(key=lambda row: bool(row["usable"]))
     write_text(path, render_page(_TEMPLATE, {"sets": _sets(reports), "rows": rows, **_kinds(rows)}))
 
@@ -81,18 +78,10 @@ def _row(name: str, finding: Finding, utterance: Utterance | None, folder: Path)
         "source": "",
     }
     if finding.audio_path is not None and utterance is not None:
-        end = utterance.offset + utterance.duration
-        part = f"#t={utterance.offset:g},{end:g}" if utterance.offset else ""
-        row["source"] = _reference(finding.audio_path, folder) + part
+        row["source"] = refer_to_recording(
+            finding.audio_path, folder, offset=utterance.offset, duration=utterance.duration
+        )
     return row
-
-
-def _reference(audio: Path, folder: Path) -> str:
-    absolute = Path(os.path.abspath(audio))
-    try:
-        return quote(Path(os.path.relpath(absolute, folder)).as_posix())
-    except ValueError:  # on Windows, on another drive
-        return absolute.as_uri()
 
 
 def _kinds(rows: list[dict[str, Any]]) -> dict[str, Any]:

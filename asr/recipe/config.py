@@ -44,6 +44,12 @@ class DecodingSettings(Settings):
     search: BeamSettings = BeamSettings(beam=100)  # its weights are tuned on dev
 
 
+class ReportSettings(Settings):
+    """What the page of the scores shows."""
+
+    pictures: int = Field(default=20, ge=0)  # utterances of each test set, most of them the worst
+
+
 class RecurrentSettings(Settings):
     """The recurrent language model of a recipe, over the words of the n-gram model."""
 
@@ -83,6 +89,7 @@ class Recipe(Settings):
     decoding: DecodingSettings = DecodingSettings()
     export: ExportSettings = ExportSettings()
     card: CardSettings = CardSettings()
+    report: ReportSettings = ReportSettings()
 
     @field_validator("normalizer")
     @classmethod

@@ -1,19 +1,26 @@
 """Stages 9 and 10: hypotheses of the test sets, and their error rates."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from asr import __version__
 from asr.bundle import MODEL_FOLDER, read_description
 from asr.decoding.hypotheses import require_all, write_hypotheses
-from asr.manifest import read_manifest
+from asr.illustration.exhibition import Exhibition, describe_failures
+from asr.illustration.illustrator import Illustrator
+from asr.illustration.listener import ModelIllustrator
+from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import test_splits
 from asr.recognizer import Recognizer, decoding_pool
+from asr.scoring.analysis import Questions, analyse
 from asr.scoring.report import read_json, write_json, write_report
-from asr.scoring.scored import score_set
+from asr.scoring.slices import usual_slices
 from asr.scoring.tables import print_table
-from asr.scoring.transcripts import read_transcripts
+from asr.scoring.test_set import System, TestSet
+from asr.scoring.transcripts import read_attributed, transcripts_of
 from asr.text import Normalizer
 from asr.training.distributed import choose_device
 
@@ -39,18 +46,23 @@ def decode(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: st
 
 def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     """Stage 10: error rates of every test set, as a table, as JSON and as a page."""
-    normalizer = Normalizer(recipe.normalizer)
-    sets = []
+    rule = Normalizer(recipe.normalizer)
+    count = recipe.report.pictures
+    illustrator = ModelIllustrator.load(folders["tune"]) if count else Illustrator()
+    analyses, reports = [], []
     for split in test_splits(recipe, folders["prepare"]):
         utterances = read_manifest(folders["prepare"] / f"{split}.jsonl")
-        scored = score_set(
-            split,
-            {utterance.id: utterance.text or "" for utterance in utterances},
-            read_transcripts(folders["decode"] / f"{split}.jsonl"),
-            normalizer=normalizer,
-            speakers={utterance.id: utterance.speaker for utterance in utterances},
-        )
-        sets.append(scored)
+        test_set = _test_set(split, utterances, folders["decode"] / f"{split}.jsonl")
+        (system,) = test_set.systems
+        analysis = analyse(test_set, system, normalizer=rule, questions=Questions())
+        slices = usual_slices(analysis.scored, test_set.attributes)
+        analysis = replace(analysis, slices=slices)
+        exhibition = Exhibition(output, rule, utterances, count, illustrator)
+        reported, errors = exhibition.report(test_set, system, analysis)
+        if errors:
+            print(f"asr: {describe_failures(errors, split)}", file=sys.stderr)
+        analyses.append(analysis)
+        reports.append(reported)
     card = read_description(folders["tune"])["card"]
     facts = {
         "model": f"{card['weights']}, seed {card['seed']}",
@@ -58,8 +70,14 @@ def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
         "training took": f"{card['training_minutes']:.1f} min",
         "asr": __version__,
     }
-    write_json(output / SCORES, sets)
-    write_report(output / REPORT, sets, title=recipe.name, facts=facts)
+    write_json(output / SCORES, analyses)
+    write_report(output / REPORT, reports, title=recipe.name, facts=facts)
+
+
+def _test_set(split: str, utterances: Sequence[Utterance], hypotheses: Path) -> TestSet:
+    said, heard = transcripts_of(utterances), read_attributed(hypotheses)
+    system = System(split, heard.texts, heard.attributes, missing=0)
+    return TestSet(said.texts, said.attributes, [system], notices=[])
 
 
 def print_results(folder: Path) -> None:

@@ -142,7 +142,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             number=10,
             name="score",
             inputs=("prepare", "tune", "decode"),
-            settings=part("name", "normalizer", "test"),
+            settings=part("name", "normalizer", "test", "report"),
             run=lambda output, folders: evaluation.score(recipe, folders, output),
         ),
     ]

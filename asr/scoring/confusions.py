@@ -51,6 +51,20 @@ class Confusions:
             ],
         }
 
+    def for_page(self, kind: str, most: int) -> list[tuple[str, str, str]]:
+        """The first errors of a kind: how often, what, and what finds it in the page's search."""
+        if kind == "words":
+            words = self.words[:most]
+            return [(f"{one.wrong:,} of {one.said:,}", one.word, f"{one.word} →") for one in words]
+        found = []
+        for error, times in getattr(self, kind)[:most]:
+            said, heard = error if kind == "substitutions" else (error, error)
+            left = "***" if kind == "insertions" else said
+            right = "***" if kind == "deletions" else heard
+            shown = f"{said} → {heard}" if kind == "substitutions" else error
+            found.append((f"{times:,}", shown, f"{left} → {right}"))
+        return found
+
 
 @dataclass(frozen=True)
 class VocabularySplit:

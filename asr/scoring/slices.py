@@ -18,6 +18,7 @@ _BINS = 5
 _FEW_VALUES = 6  # as many different numbers get a slice each
 _UNKNOWN = "(not known)"
 _WORDS_PER_SECOND = "rate"
+_USUAL = ("speaker", "duration", _WORDS_PER_SECOND, "snr")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,21 @@ def slice_set(scored: ScoredSet, values: Mapping[str, Any]) -> list[Slice]:
     return sorted(
         slices, key=lambda one: (one.label == _UNKNOWN, -one.summary.words.rate, one.label)
     )
+
+
+def usual_slices(
+    scored: ScoredSet, attributes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[Slice]]:
+    """Slices by speaker, duration, speaking rate and SNR, as far as they are known and differ."""
+    found = {}
+    for key in _USUAL:
+        try:
+            slices = slice_set(scored, slice_values(scored, key, attributes))
+        except ConfigError:  # not known
+            continue
+        if len(slices) > 1:
+            found[key] = slices
+    return found
 
 
 def slice_values(

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from asr.scoring.analysis import Analysis
 from asr.scoring.bootstrap import Interval
 from asr.scoring.comparison import Comparison, format_p
 from asr.scoring.confusions import Confusions, VocabularySplit
@@ -15,6 +16,45 @@ from asr.scoring.slices import Slice
 from asr.text import Normalizer
 
 _SHOWN_CHANGES = 20
+
+
+def print_analyses(
+    analyses: Sequence[Analysis], comparison: Comparison | None, *, errors: int
+) -> None:
+    """Print on stdout all that is known of one system or two.
+
+    Args:
+        analyses: of one test set.
+        comparison: of two systems.
+        errors: how many of the most frequent ones of each kind.
+    """
+    print_table([one.scored.to_json() for one in analyses])
+    for one in analyses:
+        if len(analyses) > 1 and (one.slices or one.vocabulary or errors):
+            print(f"{one.scored.name}:")
+        for key, slices in one.slices.items():
+            print_slices(key, slices)
+        if one.vocabulary:
+            print_vocabulary(one.vocabulary)
+        if one.oracle:
+            print_oracle(one.scored.name, one.oracle)
+        if errors:
+            print_confusions(one.confusions, errors)
+    scored = analyses[0].scored
+    print(f"normalizer: {scored.normalizer}, applied to both sides")
+    if scored.emptied_references:
+        print(
+            f"{scored.emptied_references} references were not empty and became so under it; "
+            "whatever was recognised there counts as inserted"
+        )
+    drawn, units = scored.bootstrap, scored.intervals.units
+    rough = ", which are few: take it as rough" if units.few else ""
+    print(
+        f"95 %: percentile bootstrap over {units}{rough}; "
+        f"{drawn.resamples:,} resamples, seed {drawn.seed}"
+    )
+    if comparison is not None:
+        print_comparison(comparison)
 
 
 def print_table(sets: Sequence[Mapping[str, Any]]) -> None:

@@ -1,13 +1,13 @@
 """Transcripts to score, from manifests, hypothesis files, Kaldi's text, sclite's trn and ctm."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from asr.errors import DataError
-from asr.manifest import read_manifest
+from asr.manifest import Utterance, read_manifest
 from asr.scoring.lines import first_few, read_lines, read_text, unique
 from asr.scoring.sclite import CtmWord, read_ctm, read_trn
 
@@ -50,6 +50,13 @@ def read_speakers(path: Path) -> dict[str, str | None]:
     if not _is_manifest(path, lines):
         return {}
     return {utterance.id: utterance.speaker for utterance in read_manifest(path)}
+
+
+def read_utterances(path: Path) -> list[Utterance]:
+    """The recordings of a manifest; none where the file is no manifest."""
+    if path.suffix in {".trn", ".ctm", ".stm"}:
+        return []
+    return read_manifest(path) if _is_manifest(path, list(read_lines(path, _FORMATS))) else []
 
 
 def read_attributed(path: Path) -> Transcripts:
@@ -183,15 +190,21 @@ def _manifest_transcripts(path: Path) -> Transcripts:
             f"({first_few(untranscribed)}); scoring needs a transcript of each ('' if nothing "
             "is said)"
         )
+    return transcripts_of(utterances)
+
+
+def transcripts_of(utterances: Iterable[Utterance]) -> Transcripts:
+    """What a manifest says of its utterances; one that is not transcribed says nothing."""
+    listed = list(utterances)
     return Transcripts(
-        {utterance.id: utterance.text or "" for utterance in utterances},
+        {utterance.id: utterance.text or "" for utterance in listed},
         {
             utterance.id: {
                 **utterance.extra,
                 "speaker": utterance.speaker,
                 "duration": utterance.duration,
             }
-            for utterance in utterances
+            for utterance in listed
         },
     )
 

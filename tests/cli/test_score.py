@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from tiny_model import make_bundle
 
+from asr.bundle import save_bundle
 from asr.cli import main
 
 
@@ -45,7 +48,7 @@ def test_score_writes_json_and_html(
     json_path, html_path = tmp_path / "out/s.json", tmp_path / "out/s.html"
     assert run(monkeypatch, *files, "--json", json_path, "--html", html_path) == 0
     assert json.loads(json_path.read_text())["sets"][0]["words"]["insertions"] == 2
-    assert "<article" in html_path.read_text(encoding="utf-8")
+    assert '"id":["a","b","c"]' in html_path.read_text(encoding="utf-8")
 
 
 def test_a_missing_id_ends_with_status_2_and_one_line_that_names_it(
@@ -189,6 +192,70 @@ def test_snr_is_measured_on_the_recordings(
     write_hypotheses(hypothesis, "x")
     assert run(monkeypatch, reference, hypothesis, *options) == 2
     assert "names no recordings" in capsys.readouterr().err
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> tuple[Path, Path]:
+    """A manifest whose recording is there, and hypotheses with two errors."""
+    noise = np.random.default_rng(1).normal(size=8000 * 6) / 10
+    soundfile.write(tmp_path / "a.wav", noise, 8000)
+    hypothesis = tmp_path / "hyp.jsonl"
+    write_hypotheses(hypothesis, "one too", "three", "four six", "seven")
+    return write_manifest(tmp_path / "ref.jsonl"), hypothesis
+
+
+def test_the_page_has_players_and_pictures_of_the_worst(
+    recorded: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "out/s.html"
+    assert run(monkeypatch, *recorded, "--html", page, "--pictures", 2) == 0
+    (found,) = re.findall(
+        r'<script type="application/json">(.*?)</script>', page.read_text(encoding="utf-8"), re.S
+    )
+    columns = json.loads(found)
+    assert [columns["start"] + one for one in columns["recording"]] == [
+        f"../a.wav#t=0,{number}" for number in range(1, 5)
+    ]
+    assert sorted(columns["pictures"]) == ["u0", "u2"]
+    assert ">speaker</th>" in page.read_text(encoding="utf-8")
+
+
+def test_a_model_draws_its_probabilities(
+    recorded: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_bundle(tmp_path / "model", make_bundle())
+    page = tmp_path / "s.html"
+    options = ["--html", page, "--pictures", 1, "--model", tmp_path / "model"]
+    assert run(monkeypatch, *recorded, *options) == 0
+    assert "probability" in page.read_text(encoding="utf-8")
+
+
+def test_recordings_that_are_not_there_are_no_error_unless_pictures_are_asked_for(
+    recorded: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "a.wav").unlink()
+    page = tmp_path / "s.html"
+    assert run(monkeypatch, *recorded, "--html", page) == 0
+    assert "asr: hyp.jsonl: not drawn: u0: " in capsys.readouterr().err
+    page.unlink()
+    assert run(monkeypatch, *recorded, "--html", page, "--pictures", 1) == 2
+    assert page.exists()
+    assert run(monkeypatch, *recorded, "--html", page, "--pictures", 0) == 0
+
+
+def test_pictures_want_a_page_and_recordings(
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, *files, "--pictures", 3) == 2
+    assert "give --html FILE, too" in capsys.readouterr().err
+    assert run(monkeypatch, *files, "--html", tmp_path / "s.html", "--model", tmp_path) == 2
+    assert "ref.txt: is no manifest, so there are no recordings" in capsys.readouterr().err
 
 
 def test_missing_hypotheses_can_be_counted_and_are_named(

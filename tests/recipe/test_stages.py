@@ -162,7 +162,7 @@ class TestCheck:
         for split in ("dev", "test"):
             assert found[split]["problems"] == {"leak-audio": 4}
         page = (experiment.folders["check"] / "check.html").read_text(encoding="utf-8")
-        assert '"source": "../prepare/dev-000.wav"' in page
+        assert '"source":"../prepare/dev-000.wav#t=0,' in page
 
     def test_a_transcript_too_long_for_its_frames_is_left_out_by_name(
         self, experiment: Experiment, capsys: pytest.CaptureFixture[str]

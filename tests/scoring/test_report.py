@@ -2,14 +2,17 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from asr.errors import DataError
+from asr.scoring.comparison import compare
 from asr.scoring.error_rate import ErrorCounts
-from asr.scoring.report import write_json, write_report
+from asr.scoring.report import Plot, Reported, write_json, write_report
 from asr.scoring.scored import ScoredSet, score_set
-from asr.scoring.tables import format_interval, print_table
+from asr.scoring.slices import slice_set
+from asr.scoring.tables import format_interval, format_rate, print_table
 from asr.text import Normalizer
 
 REFERENCES = {"a": "One, two!", "b": "three four", "c": "?!", "d": "five"}
@@ -119,45 +122,116 @@ def test_long_and_bracketed_names_survive_in_a_piped_table(
     assert name in capsys.readouterr().out
 
 
+def read_page(path: Path, *sets: Reported, **values: Any) -> str:
+    write_report(path, sets, **{"title": "Scores", "facts": {}} | values)
+    return path.read_text(encoding="utf-8")
+
+
+def read_columns(text: str) -> dict[str, Any]:
+    """What the page's script is given of the only set."""
+    (found,) = re.findall(r'<script type="application/json">(.*?)</script>', text, re.S)
+    columns: dict[str, Any] = json.loads(found)
+    return columns
+
+
 def test_report_is_one_page_that_fetches_nothing(scored: ScoredSet, tmp_path: Path) -> None:
-    write_report(tmp_path / "r.html", [scored], title="Scores", facts={"model": "m"})
-    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    text = read_page(tmp_path / "r.html", Reported(scored), facts={"model": "m"})
     page = Page(text)
     assert not {"link", "img", "iframe", "object"} & set(page.tags)
     assert not {"src", "href", "srcset"} & {name for name, _ in page.attributes}
     assert not re.search(r"https?:|url\(|@import", text)
     assert (
         "content",
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        "img-src data:; media-src 'self' file:",
     ) in page.attributes
 
 
-def test_report_shows_every_utterance_and_marks_each_error_without_colour(
+def test_report_has_every_utterance_and_the_edits_of_each(
     scored: ScoredSet, tmp_path: Path
 ) -> None:
-    write_report(tmp_path / "r.html", [scored], title="Scores", facts={})
-    text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    articles = text.split("<article")[1:]
-    assert len(articles) == 4
-    assert '<b class="d"><del>five</del><br><i>***</i></b>' in articles[1]
-    assert '<b class="i"><i>***</i><br><ins>for</ins></b>' in articles[2]
-    assert "60.00 %" in text
+    columns = read_columns(read_page(tmp_path / "r.html", Reported(scored)))
+    assert columns["id"] == ["a", "b", "c", "d"]
+    assert columns["edits"] == ["==", "=I=", "I", "D"]
+    assert columns["speaker"] == ["jo", "mo", "jo", None]
 
 
-def test_report_shows_markup_in_transcripts_as_text(tmp_path: Path) -> None:
-    evil = "<script>alert(1)</script>"
+def test_rates_stand_above_their_intervals(scored: ScoredSet, tmp_path: Path) -> None:
+    text = read_page(tmp_path / "r.html", Reported(scored))
+    intervals = scored.intervals
+    for rate, interval in (
+        (scored.summary.words.rate, intervals.words),
+        (scored.summary.characters.rate, intervals.characters),
+        (scored.summary.sentence_error_rate, intervals.sentences),
+    ):
+        assert f"{format_rate(rate)}<small>{format_interval(interval)}</small>" in text
+    # "jo", "mo", and "d", who is nobody's.
+    assert "percentile bootstrap over\n3 speakers (few: take it as rough); 1,000" in text
+
+
+def test_slices_are_drawn_where_their_rates_are(scored: ScoredSet, tmp_path: Path) -> None:
+    slices = slice_set(scored, {"a": "hall", "b": "hall", "c": "car", "d": "car"})
+    plot = Reported(scored, slices={"room": slices}).plots["room"]
+    highest = max(max(one.summary.words.rate, one.interval.high) for one in slices)
+    assert plot.end == pytest.approx(1.05 * highest)
+    assert plot.place(highest) == "95.24%"
+    assert plot.place(0.0) == "0.00%"
+    text = read_page(tmp_path / "r.html", Reported(scored, slices={"room": slices}))
+    for one in slices:
+        assert f'<circle cx="{plot.place(one.summary.words.rate)}"' in text
+        low, high = (plot.place(end) for end in one.interval)
+        assert f'<line class="range" x1="{low}" x2="{high}"' in text
+
+
+@pytest.mark.parametrize(
+    ("rate", "ticks"),
+    [
+        (0.0, [0, 0.5, 1]),
+        (0.1, [0, 0.05, 0.1]),
+        (0.4, [0, 0.1, 0.2, 0.3, 0.4]),
+        (3.0, [0, 1, 2, 3]),
+    ],
+)
+def test_axes_have_round_numbers(rate: float, ticks: list[float]) -> None:
+    assert Plot(rate, []).ticks == pytest.approx(ticks)
+
+
+def test_frequent_errors_are_listed_with_what_finds_them(scored: ScoredSet, tmp_path: Path) -> None:
+    page = Page(read_page(tmp_path / "r.html", Reported(scored)))
+    found = [value for name, value in page.attributes if name == "data-search"]
+    assert found == ["five → ***", "*** → for", "*** → uh", "five →"]
+
+
+def test_markup_from_outside_stays_text_in_the_page_and_in_its_data(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script><!--"
     scored = score_set(
         evil, {evil: evil}, {evil: "x"}, normalizer=Normalizer("none"), speakers={evil: evil}
     )
-    write_report(tmp_path / "r.html", [scored], title=evil, facts={evil: evil})
-    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert page.tags.count("script") == 1  # the page's own
+    reported = Reported(scored, recordings={evil: evil})
+    text = read_page(tmp_path / "r.html", reported, title=evil, facts={evil: evil})
+    page = Page(text)
+    assert page.tags.count("script") == 2  # the page's own: its data and its program
     assert evil in page.text
+    columns = read_columns(text)
+    assert [columns[key] for key in ("id", "speaker", "said")] == [[evil], [evil], [evil]]
+    assert columns["start"] == evil
 
 
-def test_report_of_three_thousand_utterances_stays_small(tmp_path: Path) -> None:
-    references = {f"u{number}": "one two three four five six seven eight" for number in range(3000)}
+def test_report_of_ten_thousand_utterances_stays_small(tmp_path: Path) -> None:
+    references = {
+        f"u{number}": "one two three four five six seven eight" for number in range(10000)
+    }
     hypotheses = dict.fromkeys(references, "one too three four six seven eight nine")
     scored = score_set("dev", references, hypotheses, normalizer=Normalizer("none"))
-    write_report(tmp_path / "r.html", [scored], title="Scores", facts={})
-    assert (tmp_path / "r.html").stat().st_size < 4_000_000
+    read_page(tmp_path / "r.html", Reported(scored))
+    assert (tmp_path / "r.html").stat().st_size < 1_500_000
+
+
+def test_two_systems_are_compared_in_the_page(scored: ScoredSet, tmp_path: Path) -> None:
+    better = score_set(
+        "better", REFERENCES, REFERENCES, normalizer=Normalizer("basic"), speakers=SPEAKERS
+    )
+    comparison = compare(scored, better)
+    text = read_page(tmp_path / "r.html", Reported(scored), Reported(better), comparison=comparison)
+    assert comparison.sentence in text
+    assert text.count("<section>") == 2
