@@ -16,7 +16,7 @@ numbers, then the next ones. Probabilities are rounded to at most 256 values an 
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 
 from asr.errors import ModelError, one_line
 from asr.files import whole_file
-from asr.lm.counts import Ngrams, Numbers
+from asr.lm.counts import Ngrams
 from asr.lm.kenlm import MOST_WORDS
 from asr.lm.model import NgramModel, Reals
 from asr.lm.rounding import CODES, round_to_codes
@@ -35,6 +35,7 @@ from asr.lm.text import SPECIAL
 _Bytes = NDArray[np.uint8]
 
 _FORMAT = {"format": "n-grams", "version": "1"}
+_LEAST = -200.0  # nats: a backoff weight that is nothing
 _MOST = 2**27  # n-grams of an order, so that no file fills the memory
 
 
@@ -60,7 +61,8 @@ def write_packed(path: Path, model: NgramModel) -> None:
             tensors[f"{order}.words"] = _deflate(_planes(_distances(ngrams)))
         _add_codes(tensors, f"{order}.log_probs", model.log_probs[order - 1])
         if order < model.order:
-            _add_codes(tensors, f"{order}.backoffs", model.backoffs[order - 1])
+            weights = np.maximum(model.backoffs[order - 1], _LEAST)
+            _add_codes(tensors, f"{order}.backoffs", weights)
     with whole_file(path) as temporary:
         save_file(tensors, temporary, metadata=_FORMAT)
 
@@ -116,7 +118,9 @@ class _Reader:
         """The whole model."""
         counts = self._counts()
         words = self._words(counts[0])
-        ngrams = [Ngrams(np.zeros(len(words), dtype=np.int32), np.arange(counts[0], dtype=np.int32))]
+        ngrams = [
+            Ngrams(np.zeros(len(words), dtype=np.int32), np.arange(counts[0], dtype=np.int32))
+        ]
         for order, count in enumerate(counts[1:], start=2):
             ngrams.append(self._ngrams(order, count, counts[order - 2], len(words)))
         log_probs = [

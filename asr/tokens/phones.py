@@ -13,7 +13,7 @@ from asr.errors import DataError, ModelError, one_line
 from asr.pronunciation.alignment import align_letters
 from asr.pronunciation.dictionary import Dictionary, Phones, load_dictionary
 from asr.pronunciation.speller import Speller
-from asr.tokens.table import TokenTable
+from asr.tokens.table import Spellings, TokenTable
 
 _LARGEST = 2**26  # bytes of a dictionary, unpacked
 _PAIRS = 20000  # words from which the usual letters of each phone are counted
@@ -93,11 +93,11 @@ class PhoneTable(TokenTable):
             if not space
         )
 
-    def spellings(self, word: str) -> list[list[int]]:
+    def spellings(self, word: str) -> Spellings:
         """All pronunciations of a word; none where it has a character that no known word has."""
         if self.unknown(word):
-            return []
-        return [self._numbers(phones) for phones in self._pronunciations(word)]
+            return ()
+        return tuple(tuple(self._numbers(phones)) for phones in self._pronunciations(word))
 
     def begins_word(self, token: int) -> bool:
         """Never: a word begins after a space."""
