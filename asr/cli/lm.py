@@ -175,8 +175,12 @@ def _read(model: Path) -> "NgramModel":
     if model.is_dir():
         from asr.bundle import model_folder
         from asr.decoding.folder import LANGUAGE_MODEL
+        from asr.errors import ModelError
 
-        return read_packed(model_folder(model) / LANGUAGE_MODEL)
+        path = model_folder(model) / LANGUAGE_MODEL
+        if not path.exists():
+            raise ModelError(f"{model}: has no n-gram model; `asr tune --lm` gives it one")
+        return read_packed(path)
     return read_packed(model) if model.suffix == ".safetensors" else read_arpa(model)
 
 

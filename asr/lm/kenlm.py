@@ -115,8 +115,11 @@ def _keys(columns: list[Numbers]) -> Hashes:
     """Keys (M,) of n-grams, from the last word to the first."""
     keys = columns[-1].astype(np.uint64)
     for column in reversed(columns[:-1]):
+        new = column.astype(np.uint64)
+        new += np.uint64(1)
+        new *= _NEW
         keys *= _LEFT
-        keys ^= (column.astype(np.uint64) + np.uint64(1)) * _NEW
+        keys ^= new
     return keys
 
 
@@ -152,17 +155,30 @@ def place(keys: Hashes, buckets: int) -> tuple[NDArray[np.int64], NDArray[np.int
         Ascending buckets (M,), and which key lies in each (M,).
     """
     count = len(keys)
+    number = np.arange(count, dtype=np.uint64)
     shift = np.uint64(max(1, count - 1).bit_length())
-    # The wanted bucket and the key's number in one integer, which sorts faster than two.
-    both = ((keys % np.uint64(buckets)) << shift) | np.arange(count, dtype=np.uint64)
+    # The wanted bucket and the key's number in one integer, which sorts faster than two; in place
+    # where it can be, since fresh memory takes longer than the arithmetic.
+    both = keys % np.uint64(buckets)
+    both <<= shift
+    both |= number
     both.sort()
-    wanted = (both >> shift).astype(np.int64)
-    by = (both & ((np.uint64(1) << shift) - np.uint64(1))).astype(np.int64)
-    beyond = 0  # keys that find no free bucket before the last one
-    while True:
-        first = np.concatenate([np.zeros(beyond, dtype=np.int64), wanted[: count - beyond]])
-        number = np.arange(count)
-        places = np.maximum.accumulate(first - number) + number
-        if (more := beyond + int((places >= buckets).sum())) == beyond:
-            return places, np.roll(by, beyond)
-        beyond = more
+    wanted = (both >> shift).view(np.int64)
+    both &= (np.uint64(1) << shift) - np.uint64(1)
+    places = _next_free(wanted, number.view(np.int64))
+    beyond = 0  # keys that find no free bucket before the last one: they come first, then
+    while more := count - int(np.searchsorted(places, buckets)):
+        beyond += more
+        first = np.zeros(beyond, dtype=np.int64)
+        moved = np.concatenate([first, wanted[: count - beyond]])
+        places = _next_free(moved, number.view(np.int64))
+    by = both.view(np.int64)
+    return places, np.roll(by, beyond) if beyond else by
+
+
+def _next_free(wanted: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ascending buckets (M,) of keys that want these, ascending too, and are numbered from 0."""
+    places: NDArray[np.int64] = wanted - number
+    np.maximum.accumulate(places, out=places)
+    places += number
+    return places

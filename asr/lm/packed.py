@@ -152,32 +152,32 @@ class _Reader:
         return words
 
     def _ngrams(self, order: int, count: int, shorter: int, vocabulary: int) -> Ngrams:
-        followers = self._integers(f"{order}.followers", shorter)
+        followers = self._integers(f"{order}.followers", shorter).astype(np.int64)
         if followers.sum() != count:
             raise ValueError(f"{followers.sum()} {order}-grams in the place of {count}")
-        prefix = np.repeat(np.arange(shorter, dtype=np.int32), followers)
-        # A running sum that begins anew with each prefix.
-        word = np.cumsum(self._integers(f"{order}.words", count))
-        ends = np.cumsum(followers)
-        before = np.where(ends > followers, np.append(word, 0)[ends - followers - 1], 0)
-        word -= np.repeat(before, followers)
-        if count and not (0 <= word.min() <= word.max() < vocabulary):
-            raise ValueError(f"{order}-grams with words that are not there")
-        if ((np.diff(word) <= 0) & (np.diff(prefix) == 0)).any():
+        distances = self._integers(f"{order}.words", count)
+        starts = np.cumsum(followers) - followers
+        zeros_of_first = np.count_nonzero(distances[starts[followers > 0]] == 0)
+        if count - np.count_nonzero(distances) != zeros_of_first:
             raise ValueError(f"{order}-grams that are there twice")
+        # A running sum that begins anew with each prefix.
+        word = np.cumsum(distances, dtype=np.int64)
+        before = np.where(starts > 0, np.append(word, 0)[starts - 1], 0)
+        word -= np.repeat(before, followers)
+        if count and word.max() >= vocabulary:
+            raise ValueError(f"{order}-grams with words that are not there")
+        prefix = np.repeat(np.arange(shorter, dtype=np.int32), followers)
         return Ngrams(prefix, word.astype(np.int32))
 
-    def _integers(self, name: str, count: int) -> NDArray[np.int64]:
-        planes = self._inflate(name, 8 * count)
-        if count == 0:
-            return np.zeros(0, dtype=np.int64)
-        size, rest = divmod(len(planes), count)
-        if rest or not 1 <= size <= 4:
-            raise ValueError(f"{name}: {len(planes)} bytes for {count} numbers")
-        numbers = planes[:count].astype(np.int64)
-        for place in range(1, size):
-            numbers += planes[place * count : (place + 1) * count].astype(np.int64) << 8 * place
-        return numbers
+    def _integers(self, name: str, count: int) -> NDArray[np.uint32]:
+        planes = self._inflate(name, 4 * count)
+        low_first = np.zeros((count, 4), dtype=np.uint8)
+        if count:
+            size, rest = divmod(len(planes), count)
+            if rest or size == 0:
+                raise ValueError(f"{name}: {len(planes)} bytes for {count} numbers")
+            low_first[:, :size] = planes.reshape(size, count).T
+        return low_first.view("<u4")[:, 0].astype(np.uint32, copy=False)
 
     def _values(self, name: str, count: int) -> Reals:
         codes, codebook = self._inflate(name, count), self._tensors[f"{name}.codebook"]
