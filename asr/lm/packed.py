@@ -34,7 +34,7 @@ from asr.lm.text import SPECIAL
 
 _Bytes = NDArray[np.uint8]
 
-_FORMAT = {"format": "n-grams", "version": "1"}
+_FORMAT = {"format": "n-grams 1"}  # one entry, since several come in any order
 _LEAST = -200.0  # nats: a backoff weight that is nothing
 _MOST = 2**27  # n-grams of an order, so that no file fills the memory
 
