@@ -183,7 +183,7 @@ class _Reader:
         codes, codebook = self._inflate(name, count), self._tensors[f"{name}.codebook"]
         if codebook.dtype != np.float32 or codebook.ndim != 1 or len(codebook) > CODES:
             raise ValueError(f"{name}: expected a codebook of at most {CODES} values")
-        if len(codes) != count or codes.max(initial=0) >= max(1, len(codebook)):
+        if len(codes) != count or (count and codes.max() >= len(codebook)):
             raise ValueError(f"{name}: expected {count} codes of {len(codebook)} values")
         if np.isnan(codebook).any() or np.isposinf(codebook).any():
             raise ValueError(f"{name}: values that are no numbers")

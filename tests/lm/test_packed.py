@@ -11,6 +11,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from asr.errors import ModelError
+from asr.lm.counts import Ngrams
+from asr.lm.kenlm import write_kenlm
 from asr.lm.model import NgramModel
 from asr.lm.packed import read_packed, write_packed
 from asr.lm.perplexity import measure_perplexity
@@ -99,6 +101,23 @@ def test_rounding_costs_next_to_no_perplexity(estimate_on: Estimator, tmp_path: 
     assert after == pytest.approx(before, rel=0.005)
 
 
+def test_an_order_without_ngrams_is_none_the_less_an_order(
+    estimate_on: Estimator, tmp_path: Path
+) -> None:
+    """As an ARPA file may have it: ngram 2=0."""
+    model = estimate_on(["a b", "b a b"], 2).model
+    nothing = np.zeros(0, dtype=np.int32)
+    empty = NgramModel(
+        model.words,
+        [model.ngrams[0], Ngrams(nothing, nothing)],
+        [model.log_probs[0], np.zeros(0)],
+        model.backoffs,
+    )
+    write_packed(tmp_path / "lm.safetensors", empty)
+    assert_same(read_packed(tmp_path / "lm.safetensors"), empty, 1e-6)
+    write_kenlm(tmp_path / "lm", empty)
+
+
 def test_equal_models_make_equal_files(estimate_on: Estimator, tmp_path: Path) -> None:
     model = estimate_on(draw_sentences(50, seed=1), 3).model
     for name in ("a", "b"):
@@ -185,6 +204,7 @@ class TestDamage:
             ("1.backoffs.codebook", np.full(9, np.nan, dtype=np.float32), "no numbers"),
             ("1.backoffs.codebook", np.full(9, -np.inf, dtype=np.float32), "that is no number"),
             ("2.log_probs.codebook", np.full(9, 0.5, dtype=np.float32), "above 1"),
+            ("2.log_probs.codebook", np.zeros(0, dtype=np.float32), "expected 5 codes of 0 values"),
             ("2.log_probs.codebook", None, "codebook"),
         ],
     )
