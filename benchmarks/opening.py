@@ -46,7 +46,7 @@ def main() -> None:
         packed = read_packed(folder / LANGUAGE_MODEL)
         whole = folder / "lm.arpa.gz"  # with the suffixes that KenLM wants
         write_arpa(whole, packed, lambda _: None)
-        for path in (whole, folder / LANGUAGE_MODEL, folder / WORDS):
+        for path in (chosen.arpa, folder / LANGUAGE_MODEL, folder / WORDS):
             print(f"{path.name:<20} {path.stat().st_size / 1e6:8.1f} MB")
         names = Dictionary([*words, SPECIAL[0]])
         settings = BeamSettings()
