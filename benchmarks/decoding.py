@@ -23,6 +23,7 @@ from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.lexicon import spell
 from asr.lm.arpa import write_arpa
+from asr.lm.packed import write_packed
 from asr.lm.settings import NgramSettings
 from asr.lm.training import train_ngrams
 from asr.scoring.error_rate import sum_counts, word_errors
@@ -50,17 +51,17 @@ def main() -> None:
     said = texts[: chosen.utterances]
     emissions = [emit(text, seed) for seed, text in enumerate(said)]
     with tempfile.TemporaryDirectory() as folder:
-        path = estimate(Path(folder), texts, lexicon)
+        packed, arpa = estimate(Path(folder), texts, lexicon)
         print(f"{len(said)} utterances of {FRAMES} frames, lexicon of {len(lexicon):,} words")
         print(f"{'':<34} {'frames/s':>10} {'WER':>8}")
         report("greedy", lambda rows: greedy_decode(rows, TOKENS).text, emissions, said)
         started = time.perf_counter()
         with_lm = BeamDecoder(
-            TOKENS, BeamSettings(), lexicon=spell(lexicon, TOKENS), language_model=path
+            TOKENS, BeamSettings(), lexicon=spell(lexicon, TOKENS), language_model=packed
         )
         loading = time.perf_counter() - started
         without = BeamDecoder(TOKENS, BeamSettings())
-        theirs = build_theirs(path, lexicon)
+        theirs = build_theirs(arpa, lexicon)
         for beam in chosen.beams:
             settings = BeamSettings(
                 beam=beam, threshold=THRESHOLD, lm_weight=LM_WEIGHT, word_bonus=WORD_BONUS
@@ -105,13 +106,14 @@ def emit(text: str, seed: int) -> Tensor:
     return logits.log_softmax(1)
 
 
-def estimate(folder: Path, texts: Sequence[str], lexicon: Sequence[str]) -> Path:
-    """A 3-gram over the whole lexicon."""
+def estimate(folder: Path, texts: Sequence[str], lexicon: Sequence[str]) -> tuple[Path, Path]:
+    """A 3-gram over the whole lexicon, packed and as an ARPA file."""
     (folder / "text").write_text("\n".join(texts))
     settings = NgramSettings(order=3)
     model = train_ngrams([folder / "text"], settings, vocabulary=lexicon).model
+    write_packed(folder / "lm.safetensors", model)
     write_arpa(folder / "lm.arpa", model, lambda _: None)
-    return folder / "lm.arpa"
+    return folder / "lm.safetensors", folder / "lm.arpa"
 
 
 def best_of(decoder: BeamDecoder) -> Callable[[Tensor], str]:

@@ -22,7 +22,7 @@ from asr.bundle import load_bundle
 from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.lexicon import spell
-from asr.lm.arpa import write_arpa
+from asr.lm.packed import write_packed
 from asr.lm.perplexity import measure_perplexity
 from asr.lm.settings import NgramSettings
 from asr.lm.text import SPECIAL
@@ -83,15 +83,15 @@ def main() -> None:
         ]
         for one in models:
             trained = train_ngrams(one.texts, one.settings, normalizer=normalizer.name).model
-            arpa = Path(folder) / "lm.arpa"
-            write_arpa(arpa, trained, lambda _: None)
+            packed = Path(folder) / "lm.safetensors"
+            write_packed(packed, trained)
             words = trained.words[len(SPECIAL) :]
             alone = one.name == "lexicon alone"
             decoder = BeamDecoder(
                 dev.tokens,
                 settings.model_copy(update={"lm_weight": 0.0}) if alone else settings,
                 lexicon=spell(words, dev.tokens),
-                language_model=None if alone else arpa,
+                language_model=None if alone else packed,
             )
             text = read_numbered([heard], trained, "none", "words")
             measured = measure_perplexity(trained, text)

@@ -1,6 +1,7 @@
 """Phones as tokens: words by a dictionary, new ones by ear, and all of it in the model's JSON."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def table(settings: TokenSettings) -> PhoneTable:
     return made
 
 
-def said(table: PhoneTable, ids: list[int]) -> str:
+def said(table: PhoneTable, ids: Sequence[int]) -> str:
     return "-".join(table.symbols[number] for number in ids)
 
 
@@ -70,7 +71,7 @@ def test_words_of_the_transcripts_are_pronounced_and_kept(
 
 def test_every_pronunciation_is_a_way_of_spelling(table: PhoneTable) -> None:
     assert [said(table, one) for one in table.spellings("read")] == ["R-EH-D", "R-IY-D"]
-    assert table.spellings("déjà") == []
+    assert table.spellings("déjà") == ()
 
 
 def test_a_new_word_is_pronounced_when_it_is_asked_for(table: PhoneTable) -> None:
@@ -131,7 +132,7 @@ def test_a_lexicon_of_letters_is_its_words(tmp_path: Path) -> None:
     tokens = Characters("abc")
     write_lexicon(tmp_path / "words.txt", ["ab", "cab", "bad"], tokens)
     assert (tmp_path / "words.txt").read_text(encoding="utf-8") == "ab\ncab\nbad\n"
-    assert read_lexicon(tmp_path / "words.txt", tokens) == {"ab": [[1, 2]], "cab": [[3, 1, 2]]}
+    assert read_lexicon(tmp_path / "words.txt", tokens) == {"ab": ((1, 2),), "cab": ((3, 1, 2),)}
 
 
 def test_a_phone_that_the_model_has_not_is_named(table: PhoneTable, tmp_path: Path) -> None:

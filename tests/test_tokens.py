@@ -10,6 +10,7 @@ from asr.tokens import (
     Characters,
     Pieces,
     TokenSettings,
+    TokenTable,
     describe_characters,
     frames_needed,
     learn_tokens,
@@ -101,6 +102,18 @@ def test_pieces_name_characters_that_none_has() -> None:
     assert table.unknown("the zoo") == {"z": 1}
     with pytest.raises(DataError, match=r"no token for 'z' \(U\+007A\) x 1 in 'the zoo'"):
         table.encode("the zoo")
+
+
+@pytest.mark.parametrize(
+    "table", [Characters.learn(["the cat sat"]), Pieces.learn(["the cat sat on the mat"] * 9, 14)]
+)
+def test_words_spelled_all_at_once_are_spelled_as_one_by_one(table: TokenTable) -> None:
+    words = ["cat", "zebra", "te", "the", "", "sät", "cat", "\u2581cat"]
+    spelled = table.all_spellings(words)
+    assert spelled == [table.spellings(word) for word in words]
+    assert spelled[0] == (tuple(table.encode("cat")),)
+    assert spelled[1] == (), "no token for z"
+    assert table.all_spellings([]) == []
 
 
 def test_pieces_survive_json_and_damage_is_noticed() -> None:

@@ -3,9 +3,12 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from asr.lm.model import NgramModel
 
 app = typer.Typer(no_args_is_help=True, help="Estimate, measure and mix n-gram language models.")
 
@@ -25,6 +28,9 @@ _Normalizer = Annotated[
     str, typer.Option(help="Rule applied to the text: none, or basic as for transcripts.")
 ]
 _Unit = Annotated[UnitName, typer.Option(help="What the model is over.")]
+_Model = Annotated[
+    Path, typer.Argument(help="An ARPA file, or a model folder that has a language model.")
+]
 
 
 @app.command()
@@ -91,18 +97,17 @@ def train(
 
 @app.command()
 def perplexity(
-    model: Annotated[Path, typer.Argument(help="An ARPA file.")],
+    model: _Model,
     texts: _Texts,
     *,
     unit: _Unit = UnitName.WORDS,
     normalizer: _Normalizer = "none",
 ) -> None:
     """Measure how well MODEL predicts TEXT."""
-    from asr.lm.arpa import read_arpa
     from asr.lm.perplexity import measure_perplexity
     from asr.lm.training import read_numbered
 
-    found = read_arpa(model)
+    found = _read(model)
     result = measure_perplexity(found, read_numbered(texts, found, normalizer, unit.value))
     print(f"perplexity              {result.all:.2f}")
     print(f"without unknown words   {result.known:.2f}")
@@ -113,8 +118,8 @@ def perplexity(
 
 @app.command()
 def mix(
-    first: Annotated[Path, typer.Argument(help="An ARPA file.")],
-    second: Annotated[Path, typer.Argument(help="Another one.")],
+    first: _Model,
+    second: _Model,
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="An .arpa or .arpa.gz file.")],
     weight: Annotated[
@@ -130,12 +135,12 @@ def mix(
     """Interpolate two models, with a given weight or one tuned on a text."""
     from asr.errors import ConfigError
     from asr.lm import mixture
-    from asr.lm.arpa import read_arpa, write_arpa
+    from asr.lm.arpa import write_arpa
     from asr.lm.training import count_bar, read_numbered
 
     if (weight is None) == (not tune):
         raise ConfigError("asr lm mix: expected either --weight or --tune")
-    models = [read_arpa(path) for path in (first, second)]
+    models = [_read(path) for path in (first, second)]
     if tune:
         scores = [one.score(read_numbered(tune, one, normalizer, unit.value)) for one in models]
         weight = mixture.tune_weight(scores[0], scores[1])
@@ -145,6 +150,38 @@ def mix(
         write_arpa(output, mixed, progress)
     print(f"weight of {first}: {weight:.4f}", file=sys.stderr)
     print(output)
+
+
+@app.command()
+def export(
+    model: _Model,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="An .arpa or .arpa.gz file.")],
+) -> None:
+    """Write the language model of a model folder as an ARPA file, which every toolkit reads."""
+    from asr.lm.arpa import write_arpa
+    from asr.lm.training import count_bar
+
+    found = _read(model)
+    with count_bar("writing", len(found)) as progress:
+        write_arpa(output, found, progress)
+    print(output)
+
+
+def _read(model: Path) -> "NgramModel":
+    from asr.lm.arpa import read_arpa
+    from asr.lm.packed import read_packed
+
+    if model.is_dir():
+        from asr.bundle import model_folder
+        from asr.decoding.folder import LANGUAGE_MODEL
+        from asr.errors import ModelError
+
+        path = model_folder(model) / LANGUAGE_MODEL
+        if not path.exists():
+            raise ModelError(f"{model}: has no n-gram model; `asr tune --lm` gives it one")
+        return read_packed(path)
+    return read_packed(model) if model.suffix == ".safetensors" else read_arpa(model)
 
 
 def _numbers(text: str) -> list[int]:

@@ -34,7 +34,8 @@ def tune(
     from asr.bundle import load_bundle, model_folder
     from asr.decoding.beam import BeamSettings
     from asr.decoding.folder import has_search, load_decoder, place_language_model
-    from asr.lm.arpa import read_vocabulary
+    from asr.lm.arpa import read_arpa
+    from asr.lm.text import SPECIAL
     from asr.manifest import read_manifest
     from asr.training.distributed import choose_device
     from asr.tuning.report import compute_development_set, write_tuned
@@ -47,8 +48,9 @@ def tune(
         source = place
         if lm is not None:
             source = Path(temporary)
-            words = None if characters else read_vocabulary(lm)
-            place_language_model(source, lm, words, bundle.tokens)
+            ngrams = read_arpa(lm)
+            words = None if characters else ngrams.words[len(SPECIAL) :]
+            place_language_model(source, ngrams, words, bundle.tokens)
         decoder = load_decoder(source, bundle.tokens, settings) if has_search(source) else None
         dev = compute_development_set(bundle, utterances, BatchSettings())
         write_tuned(dev, decoder, settings, source=source, output=place, device=str(where))

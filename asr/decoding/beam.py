@@ -9,10 +9,7 @@ all logarithms natural; words are counted where there is a lexicon of them.
 """
 
 import math
-import os
-import sys
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
@@ -28,14 +25,13 @@ from flashlight.lib.text.decoder import (
     Trie,
     ZeroLM,
 )
-from flashlight.lib.text.decoder.kenlm import KenLM
 from flashlight.lib.text.dictionary import Dictionary
 from pydantic import Field
 from torch import Tensor
 
 from asr.decoding.hypothesis import Hypothesis
+from asr.decoding.language_model import open_language_model
 from asr.decoding.lexicon import Lexicon
-from asr.errors import ModelError, one_line
 from asr.lm.counts import UNKNOWN
 from asr.lm.text import SPECIAL
 from asr.settings import Settings
@@ -73,15 +69,15 @@ class BeamDecoder:
         lexicon: Lexicon | None = None,
         language_model: Path | None = None,
     ) -> None:
-        """Reads the language model, which takes seconds where it is large.
+        """Reads the language model, which takes a second where it is large.
 
         Args:
             tokens: their table.
             settings: of the search.
             lexicon: words and the ways each is spelled in token ids; only they are found. Without
                 one, every sequence of tokens may be.
-            language_model: an ARPA file; over words where there is a lexicon, else over tokens,
-                with `|` for the space.
+            language_model: a packed n-gram model (asr.lm.packed); over words where there is a
+                lexicon, else over tokens, with `|` for the space.
 
         Raises:
             ModelError: the language model cannot be read.
@@ -93,11 +89,10 @@ class BeamDecoder:
         names = list(lexicon) if lexicon is not None else [_lm_name(one) for one in tokens.symbols]
         self._names = Dictionary([*names, SPECIAL[UNKNOWN]])
         self._unknown = self._names.get_index(SPECIAL[UNKNOWN])
-        self._lm = _language_model(language_model, self._names)
-        if lexicon is None:
-            self._trie = None
-        else:
-            self._trie = self._build_trie(lexicon)
+        self._lm = (
+            ZeroLM() if language_model is None else open_language_model(language_model, self._names)
+        )
+        self._trie = None if lexicon is None else self._build_trie(lexicon)
         self._decoder = self._build(settings)
 
     def __call__(self, log_probs: Tensor) -> list[Hypothesis]:
@@ -162,8 +157,7 @@ class BeamDecoder:
         start = self._lm.start(False)
         end = () if self._tokens.space is None else (self._space,)
         alike: dict[tuple[int, ...], list[tuple[float, int]]] = {}
-        for word, spellings in lexicon.items():
-            number = self._names.get_index(word)
+        for number, spellings in enumerate(lexicon.values()):  # the words are named in this order
             _, score = self._lm.score(start, number)
             for spelling in spellings:
                 alike.setdefault((*spelling, *end), []).append((score, number))
@@ -215,30 +209,3 @@ def _score_first(word: tuple[float, int]) -> float:
 
 def _lm_name(symbol: str) -> str:
     return "|" if symbol == " " else symbol
-
-
-def _language_model(path: Path | None, names: Dictionary) -> Any:
-    if path is None:
-        return ZeroLM()
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; expected a language model in ARPA format")
-    try:
-        with _no_stderr():  # KenLM draws a bar there, and advises what nobody can do here
-            return KenLM(str(path), names)
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{path}: not a language model ({one_line(error)})") from error
-
-
-@contextmanager
-def _no_stderr() -> Iterator[None]:
-    """Send to nowhere what libraries write to the process's stderr."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

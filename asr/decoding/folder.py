@@ -1,13 +1,12 @@
 """The part of a model folder that says how to decode.
 
-decoder.json   settings of the search, and the calibration of confidences
-lm.arpa.gz     the language model, where there is one
-words.txt      the lexicon, one word a line, with its phones where those are the tokens
+decoder.json     settings of the search, and the calibration of confidences
+lm.safetensors   the n-gram model, packed, where there is one
+words.txt        the lexicon, one word a line, with its phones where those are the tokens
 
 A recurrent language model, where there is one, has files of its own (asr.rnnlm.model).
 """
 
-import gzip
 import json
 import shutil
 from collections.abc import Sequence
@@ -20,10 +19,12 @@ from asr.decoding.lexicon import read_lexicon, write_lexicon
 from asr.decoding.rescoring import RescoringSettings
 from asr.errors import ConfigError, ModelError
 from asr.files import whole_file, write_text
+from asr.lm.model import NgramModel
+from asr.lm.packed import write_packed
 from asr.tokens import TokenTable
 
 DECODER = "decoder.json"
-LANGUAGE_MODEL = "lm.arpa.gz"
+LANGUAGE_MODEL = "lm.safetensors"
 WORDS = "words.txt"
 
 
@@ -39,22 +40,20 @@ class DecoderDescription:
 
 
 def place_language_model(
-    folder: Path, language_model: Path, words: Sequence[str] | None, tokens: TokenTable
+    folder: Path, language_model: NgramModel, words: Sequence[str] | None, tokens: TokenTable
 ) -> None:
     """Put a language model and a lexicon into a folder.
 
     Args:
         folder: of a model, or to be copied into one.
-        language_model: an ARPA file, packed by gzip or not.
+        language_model: over the words of the lexicon, or over characters.
         words: the lexicon; None: there is none.
         tokens: of the model, that the lexicon is spelled in.
+
+    Raises:
+        ModelError: the n-grams of the language model are too long.
     """
-    with whole_file(folder / LANGUAGE_MODEL) as temporary:
-        if language_model.suffix == ".gz":
-            shutil.copyfile(language_model, temporary)
-        else:
-            with language_model.open("rb") as plain, gzip.open(temporary, "wb", 3) as packed:
-                shutil.copyfileobj(plain, packed)
+    write_packed(folder / LANGUAGE_MODEL, language_model)
     if words is not None:
         write_lexicon(folder / WORDS, words, tokens)
 

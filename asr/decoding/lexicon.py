@@ -8,15 +8,15 @@ from rich.progress import track
 
 from asr.errors import ModelError
 from asr.files import whole_file
-from asr.tokens import TokenTable
+from asr.tokens import Spellings, TokenTable
 
-Lexicon = Mapping[str, Sequence[Sequence[int]]]  # token ids
+Lexicon = Mapping[str, Spellings]
 
 
-def spell(words: Sequence[str], tokens: TokenTable) -> dict[str, list[list[int]]]:
+def spell(words: Sequence[str], tokens: TokenTable) -> Lexicon:
     """A lexicon of words spelled as the tokens spell them; words they cannot spell are left out."""
-    spelled = {word: tokens.spellings(word) for word in words}
-    return {word: spellings for word, spellings in spelled.items() if spellings}
+    spelled = zip(words, tokens.all_spellings(words), strict=True)
+    return {word: spellings for word, spellings in spelled if spellings}
 
 
 def write_lexicon(path: Path, words: Sequence[str], tokens: TokenTable) -> None:
@@ -48,17 +48,17 @@ def read_lexicon(path: Path, tokens: TokenTable) -> Lexicon:
     if tokens.orthographic:
         return spell(read_words(path), tokens)
     number = {symbol: place for place, symbol in enumerate(tokens.symbols)}
-    found: dict[str, list[list[int]]] = {}
+    found: dict[str, Spellings] = {}
     for place, line in enumerate(_read_lines(path), start=1):
         word, *symbols = line.split()
         try:
-            ids = [number[symbol] for symbol in symbols]
+            ids = tuple(map(number.__getitem__, symbols))
         except KeyError as error:
             raise ModelError(
                 f"{path}, line {place}: {error} is not a token of the model; copy the model again"
             ) from None
         if ids:
-            found.setdefault(word, []).append(ids)
+            found[word] = (*found.get(word, ()), ids)
     return found
 
 

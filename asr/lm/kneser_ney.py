@@ -10,6 +10,7 @@ from asr.lm.counts import BEGIN, Counted, Counts, adjusted_counts
 from asr.lm.model import NgramModel, Reals
 
 _FALLBACK = (0.5, 1.0, 1.5)
+_LEAST = 1e-30  # a backoff weight that is nothing
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def estimate(counted: list[Counted], words: list[str], *, cutoffs: Sequence[int]
             probs = (adjusted - taken) / total[0] + weight[0] * lower
             probs[BEGIN] = 0.0
         else:
-            backoffs.append(np.log(weight))
+            backoffs.append(np.log(np.maximum(weight, _LEAST)))
         with np.errstate(divide="ignore"):
             log_probs.append(np.log(probs))
         lower = probs

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from asr.bundle import load_bundle
-from asr.decoding.folder import LANGUAGE_MODEL, WORDS, load_decoder, place_language_model
-from asr.decoding.lexicon import read_words
+from asr.decoding.folder import LANGUAGE_MODEL, WORDS, copy_language_model, load_decoder
+from asr.decoding.lexicon import read_words, write_lexicon
 from asr.errors import ConfigError
 from asr.files import write_text
-from asr.lm.arpa import write_arpa
 from asr.lm.counts import Numbers
+from asr.lm.packed import write_packed
 from asr.lm.perplexity import measure_perplexity
 from asr.lm.settings import Unit
 from asr.lm.text import SPECIAL, close_vocabulary, number_words, read_lines
-from asr.lm.training import byte_bar, count_bar, text_rule, train_ngrams
+from asr.lm.training import byte_bar, text_rule, train_ngrams
 from asr.recipe.config import Recipe, RecurrentSettings
 from asr.recipe.corpus import read_usable
 from asr.rnnlm.model import RecurrentLM, has_rnn, load_rnn, save_rnn
@@ -54,8 +54,7 @@ def estimate(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: 
         raise ConfigError("lm: neither transcripts nor text to learn a language model from")
     trained = train_ngrams(paths, recipe.lm, normalizer=recipe.normalizer)
     model = trained.model
-    with count_bar("writing", len(model)) as progress:
-        write_arpa(output / LANGUAGE_MODEL, model, progress)
+    write_packed(output / LANGUAGE_MODEL, model)
     if recipe.lm.unit == "words":
         write_text(output / WORDS, "".join(f"{word}\n" for word in model.words[len(SPECIAL) :]))
     counts = ", ".join(f"{len(one):,} {n}-grams" for n, one in enumerate(model.ngrams, start=1))
@@ -139,9 +138,9 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
 
 def _place(source: Path, output: Path, tokens: TokenTable, storage: Storage) -> None:
     """Copy the language models of stage 5, the lexicon spelled as the model spells."""
-    words = source / WORDS
-    lexicon = read_words(words) if words.exists() else None
-    place_language_model(output, source / LANGUAGE_MODEL, lexicon, tokens)
+    copy_language_model(source, output)
+    if (source / WORDS).exists():
+        write_lexicon(output / WORDS, read_words(source / WORDS), tokens)
     if has_rnn(source):
         save_rnn(output, load_rnn(source), storage)
 

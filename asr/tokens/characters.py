@@ -1,10 +1,10 @@
 """Characters as tokens."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
-from asr.tokens.table import TokenTable
+from asr.tokens.table import Spellings, TokenTable
 
 
 class Characters(TokenTable):
@@ -25,6 +25,11 @@ class Characters(TokenTable):
     def decode(self, ids: Iterable[int]) -> str:
         """Ids -> text, spaces at the ends removed."""
         return " ".join("".join(self.symbols[number] for number in ids if number).split())
+
+    def all_spellings(self, words: Sequence[str]) -> list[Spellings]:
+        """The one spelling of each word, or none."""
+        number, known = self._ids.__getitem__, frozenset(self._ids)
+        return [(tuple(map(number, word)),) if known.issuperset(word) else () for word in words]
 
     def begins_word(self, token: int) -> bool:
         """Never: a word begins after a space."""

@@ -12,7 +12,7 @@ from asr.errors import DataError, ModelError, one_line
 from asr.pronunciation.alignment import align_letters
 from asr.pronunciation.dictionary import Dictionary, Phones, load_dictionary
 from asr.pronunciation.speller import Speller
-from asr.tokens.table import TokenTable
+from asr.tokens.table import Spellings, TokenTable
 
 _START = "\u2581"  # before a phone that begins a word
 _LARGEST = 2**26  # bytes of a dictionary, unpacked
@@ -109,11 +109,11 @@ class PhoneTable(TokenTable):
                 words[-1].append(self.symbols[number].removeprefix(_START))
         return " ".join(self._write(tuple(phones)) for phones in words if phones)
 
-    def spellings(self, word: str) -> list[list[int]]:
+    def spellings(self, word: str) -> Spellings:
         """All pronunciations of a word; none where it has a character that no known word has."""
         if self.unknown(word):
-            return []
-        return [self._numbers(phones) for phones in self._pronunciations(word)]
+            return ()
+        return tuple(tuple(self._numbers(phones)) for phones in self._pronunciations(word))
 
     def begins_word(self, token: int) -> bool:
         """Whether it is marked so; where there is a space, a word begins after that."""

@@ -3,13 +3,14 @@
 import base64
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import sentencepiece
 
 from asr.errors import ConfigError, ModelError, one_line
-from asr.tokens.table import TokenTable
+from asr.tokens.table import Spellings, TokenTable
 
 _START = "\u2581"  # what sentencepiece writes before the first piece of a word
 
@@ -72,8 +73,19 @@ class Pieces(TokenTable):
 
     def unknown(self, text: str) -> Counter[str]:
         """Characters of the text that are in no piece, counted."""
-        known = set("".join(self.symbols[1:])) | {" "}
-        return Counter(character for character in text if character not in known)
+        return Counter(character for character in text if character not in self._characters)
+
+    def all_spellings(self, words: Sequence[str]) -> list[Spellings]:
+        """The one spelling of each word, or none; all at once, since a call takes long."""
+        known = [self._characters.issuperset(word) for word in words]
+        spelled = self._processor.encode(
+            [word if mine else "" for word, mine in zip(words, known, strict=True)], num_threads=1
+        )
+        return [(tuple(ids),) if mine else () for ids, mine in zip(spelled, known, strict=True)]
+
+    @cached_property
+    def _characters(self) -> frozenset[str]:
+        return frozenset("".join(self.symbols[1:])) | {" "}
 
     def begins_word(self, token: int) -> bool:
         """Whether a piece stands only at the beginning of words."""

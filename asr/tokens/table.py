@@ -10,6 +10,9 @@ from asr.errors import DataError
 
 BLANK = "<blank>"
 
+# Tuples, not lists: a lexicon has 100,000 of them, which the garbage collector need not look at.
+Spellings = tuple[tuple[int, ...], ...]
+
 
 class TokenTable(ABC):
     """Text to token ids and back; everything else in the pipeline sees ids only."""
@@ -28,9 +31,13 @@ class TokenTable(ABC):
         """Id of the token that stands between words; None where words are told otherwise."""
         return self._ids.get(" ")
 
-    def spellings(self, word: str) -> list[list[int]]:
+    def spellings(self, word: str) -> Spellings:
         """The ways of emitting a word, in ids; none where it has a character without a token."""
-        return [] if self.unknown(word) else [self.encode(word)]
+        return () if self.unknown(word) else (tuple(self.encode(word)),)
+
+    def all_spellings(self, words: Sequence[str]) -> list[Spellings]:
+        """The spellings of many words, faster than one by one."""
+        return [self.spellings(word) for word in words]
 
     @abstractmethod
     def begins_word(self, token: int) -> bool:

@@ -9,6 +9,7 @@ from lm_oracle import draw_sentences
 
 from asr import cli
 from asr.lm.arpa import read_arpa
+from asr.lm.packed import write_packed
 
 
 def asr_lm(*arguments: object) -> int:
@@ -110,3 +111,25 @@ def test_a_mistake_is_one_line_and_status_2(
     assert message in said
     assert said.count("\n") == 1
     assert not (tmp_path / "lm.arpa").exists()
+
+
+def test_export_writes_the_model_of_a_folder_which_is_measured_as_it_is(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder, the packed file in it and the ARPA file that comes out are one model."""
+    first, folder, output = tmp_path / "a.arpa", tmp_path / "model", tmp_path / "b.arpa.gz"
+    assert asr_lm("train", text, "-o", first, "--order", 3, "--keep", 30) == 0
+    folder.mkdir()
+    write_packed(folder / "lm.safetensors", read_arpa(first))
+    said = []
+    for model in (first, folder, folder / "lm.safetensors"):
+        capsys.readouterr()
+        assert asr_lm("perplexity", model, text) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] == said[2]
+    assert asr_lm("export", folder, "-o", output) == 0
+    assert capsys.readouterr().out == f"{output}\n"
+    assert asr_lm("perplexity", output, text) == 0
+    assert capsys.readouterr().out == said[0]
+    assert asr_lm("export", tmp_path, "-o", output) == 2
+    assert f"{tmp_path}: has no n-gram model; `asr tune --lm`" in capsys.readouterr().err

@@ -15,8 +15,7 @@ from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.lexicon import spell
 from asr.decoding.pool import DecodingPool
-from asr.errors import ModelError
-from asr.lm.arpa import read_arpa, write_arpa
+from asr.lm.packed import read_packed, write_packed
 from asr.lm.settings import NgramSettings
 from asr.lm.training import train_ngrams
 from asr.tokens import Characters, Pieces
@@ -74,14 +73,14 @@ def make_lm(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         folder = tmp_path_factory.mktemp("lm")
         (folder / "text").write_text("\n".join(sentences))
         settings = NgramSettings(order=2, unit=unit)  # type: ignore[arg-type]
-        write_arpa(folder / "lm.arpa", train_ngrams([folder / "text"], settings).model, lambda _: 0)
-        return folder / "lm.arpa"
+        write_packed(folder / "lm.safetensors", train_ngrams([folder / "text"], settings).model)
+        return folder / "lm.safetensors"
 
     return make
 
 
 def lm_log_prob(path: Path, words: Sequence[str]) -> float:
-    model = read_arpa(path)
+    model = read_packed(path)
     from numpy import array, int32
 
     known = {word: number for number, word in enumerate(model.words)}
@@ -171,17 +170,6 @@ def test_the_language_model_alone_says_what_its_file_says(make_lm: Callable[...,
     decoder = BeamDecoder(TOKENS, BeamSettings(), language_model=letters)
     expected = lm_log_prob(letters, ["a", "|", "b"])
     assert decoder.language_log_prob("a b") == pytest.approx(expected, abs=1e-5)
-
-
-def test_a_file_that_is_no_language_model_is_named(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(ModelError, match=r"none\.arpa: no such file"):
-        BeamDecoder(TOKENS, BeamSettings(), language_model=tmp_path / "none.arpa")
-    (tmp_path / "a.arpa").write_text("nothing like it")
-    with pytest.raises(ModelError, match=r"a\.arpa: not a language model"):
-        BeamDecoder(TOKENS, BeamSettings(), language_model=tmp_path / "a.arpa")
-    assert capfd.readouterr().err == "", "the library keeps quiet"
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -111,3 +111,10 @@ def test_the_beginning_of_a_sentence_is_given_and_never_said(estimate_on: Estima
     model = estimate_on(BOOKS, 3).model
     assert model.log_probs[0][model.words.index("<s>")] == -math.inf
     assert all(len(one.word) == 0 or 1 not in one.word for one in model.ngrams[1:])
+
+
+def test_a_context_that_leaves_nothing_has_a_finite_weight(estimate_on: Estimator) -> None:
+    """Discounts of 0 take nothing away from what follows it."""
+    model = estimate_on(draw_sentences(30, seed=6, words="aäλ語"), 6).model
+    assert any((weights < -50).any() for weights in model.backoffs)
+    assert all(np.isfinite(weights).all() for weights in model.backoffs)
