@@ -56,7 +56,9 @@ def test_the_plan_is_a_function_of_seed_and_epoch() -> None:
 
 def test_the_plan_is_the_same_in_every_process() -> None:
     """Written down, since processes of several machines must agree (PYTHONHASHSEED or not)."""
-    plan = plan_batches([3, 9, 4, 8, 5, 7], BatchSettings(max_frames=16, per_step=1), seed=1, epoch=0)
+    plan = plan_batches(
+        [3, 9, 4, 8, 5, 7], BatchSettings(max_frames=16, per_step=1), seed=1, epoch=0
+    )
     assert plan == [[1], [0, 2, 4], [5, 3]]
 
 
