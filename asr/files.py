@@ -37,7 +37,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
-    with whole_file(path) as temporary:
+    with whole_file(path) as temporary, _named(path):
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -118,10 +118,17 @@ class Recognizer:
 
 @contextmanager
 def decoding_pool(
-    folder: Path, options: DecodingOptions | None, utterances: int
+    folder: Path, options: DecodingOptions | None, utterances: int, processes: int | None = None
 ) -> Iterator[DecodingPool[Hypothesis] | None]:
-    """Processes that decode with a model folder; None where starting them would not pay."""
-    processes = usable_cores()
+    """Processes that decode with a model folder; None where starting them would not pay.
+
+    Args:
+        folder: of the model.
+        options: of decoding.
+        utterances: about how many will come.
+        processes: at most; None: one a core.
+    """
+    processes = min(usable_cores(), processes or usable_cores())
     if processes == 1 or utterances < MANY or not searches(folder, options):
         yield None
         return

@@ -10,7 +10,7 @@ import glob
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,8 @@ from asr.errors import AsrError, AudioError, ConfigError, DataError
 from asr.manifest import Utterance, read_manifest
 
 STANDARD_INPUT = "-"
+
+_Tell = Callable[[str], object]
 
 _MANIFEST_SUFFIX = ".jsonl"
 _NOT_IN_FILE_NAMES = re.compile(r'[<>:"|?*\\\x00-\x1f]')
@@ -42,6 +44,7 @@ def find_sources(
     files_from: str | Path | None = None,
     *,
     standard_input: Path | None = None,
+    tell: _Tell = lambda message: None,
 ) -> list[Source]:
     """Find the recordings that the arguments, and then the lines of a list, stand for.
 
@@ -54,6 +57,7 @@ def find_sources(
         arguments: what the user gave.
         files_from: a file with a path on each line, "-" for standard input.
         standard_input: the file that holds what came on standard input (asr.standard_input).
+        tell: is given what the user should know, though nothing is wrong.
 
     Returns:
         Sources in the order given, no two with the same stem. What is wrong with one argument is
@@ -73,12 +77,12 @@ def find_sources(
             source = Source(word, standard_input, PurePosixPath("stdin"))
             found.append(_Found(source, ()))
         elif os.path.lexists(word) or not glob.has_magic(word):
-            found += _find_path(word)
+            found += _find_path(word, tell)
         else:
-            found += _find_pattern(word)
+            found += _find_pattern(word, tell)
     if files_from is not None:
         for line in _read_list(files_from, standard_input):
-            found += _find_path(line)
+            found += _find_path(line, tell)
     return _tell_apart(found)
 
 
@@ -109,22 +113,28 @@ def _refuse_two_readers(words: list[str], files_from: str | Path | None) -> None
         )
 
 
-def _find_path(word: str) -> list[_Found]:
+def _find_path(word: str, tell: _Tell) -> list[_Found]:
     """A file, a folder or a manifest; a path where nothing is fails when it is opened."""
     path = Path(word)
     if path.is_dir():
-        return _find_in_folder(word, path)
+        return _find_in_folder(word, path, tell)
     if path.suffix.lower() == _MANIFEST_SUFFIX:
         return _find_in_manifest(word, path)
     return [_file(word, path, path.parent)]
 
 
-def _find_in_folder(word: str, folder: Path) -> list[_Found]:
+def _find_in_folder(word: str, folder: Path, tell: _Tell) -> list[_Found]:
     problems: list[OSError] = []
-    found = []
+    found, others = [], 0
     for parent, inner, names in os.walk(folder, onerror=problems.append):
         inner[:] = [name for name in inner if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if _is_recording(name)]
+        shown = [name for name in names if not name.startswith(".")]
+        kept = [Path(parent, name) for name in shown if _is_recording(name)]
+        found += kept
+        others += len(shown) - len(kept)
+    if found and others:
+        files = "1 file of another kind" if others == 1 else f"{others} files of other kinds"
+        tell(f"{files} in {word} {'was' if others == 1 else 'were'} left alone")
     found.sort(key=lambda path: path.relative_to(folder).parts)
     sources = [_file(str(path), path, folder) for path in found]
     for problem in problems:
@@ -156,7 +166,7 @@ def _find_in_manifest(word: str, path: Path) -> list[_Found]:
     return [_utterance(utterance, path) for utterance in utterances]
 
 
-def _find_pattern(pattern: str) -> list[_Found]:
+def _find_pattern(pattern: str, tell: _Tell) -> list[_Found]:
     """Files of any name where the pattern has a suffix ("*.sph"), or else recordings and folders.
 
     ** stands for all folders below, so that these are not searched once more.
@@ -169,7 +179,7 @@ def _find_pattern(pattern: str) -> list[_Found]:
     for name in sorted(glob.glob(pattern, recursive=True), key=lambda name: Path(name).parts):
         path = Path(name)
         if path.is_dir():
-            found += [] if "**" in pattern else _find_in_folder(name, path)
+            found += [] if "**" in pattern else _find_in_folder(name, path, tell)
         elif path.suffix.lower() == _MANIFEST_SUFFIX:
             found += _find_in_manifest(name, path)
         elif any_name or _is_recording(path.name):

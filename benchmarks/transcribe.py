@@ -16,11 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import soundfile
-from long_audio import RATE, make_model, transcribe, write_noise
-
-from asr.audio import load_audio, resample
+from long_audio import make_model, repeat, transcribe
 
 _SPHINX = """
 import sys, soundfile
@@ -53,19 +49,6 @@ def main() -> None:
             report("asr transcribe", seconds, cost.seconds, cost.megabytes)
             if importlib.util.find_spec("pocketsphinx") and seconds <= chosen.sphinx_seconds:
                 report("pocketsphinx", seconds, *run_sphinx(path))
-
-
-def repeat(path: Path, seconds: float, speech: Path | None) -> Path:
-    """A recording of a length."""
-    if speech is None:
-        return write_noise(path, seconds)
-    samples = resample(load_audio(speech), RATE).samples
-    left = round(seconds * RATE)
-    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
-        while left > 0:
-            file.write(np.clip(samples[:left], -1, 1))
-            left -= len(samples)
-    return path
 
 
 def run_sphinx(path: Path) -> tuple[float, float]:

@@ -224,6 +224,49 @@ class TestFlags:
         assert "hotword 'zorro': the model has no token for" in str(result.exception)
 
 
+class TestFlagsOfTranscribe:
+    """Every flag changes something there, too."""
+
+    def transcribe(self, way: Way, *more: str) -> dict[str, str]:
+        arguments = ["transcribe", str(way.exp / "01_prepare/test.jsonl"), "--model", str(way.exp)]
+        given = [*arguments, "--device", "cpu", "--format", "json", *more]
+        result = CliRunner().invoke(app, given)
+        assert result.exit_code == 0, result.output
+        found = [json.loads(line) for line in result.stdout.splitlines()]
+        return {record["name"]: record["text"] for record in found}
+
+    def test_no_lm_is_greedy(self, way: Way, rates: dict[str, float]) -> None:
+        searched, greedy = self.transcribe(way), self.transcribe(way, "--no-lm")
+        assert searched.keys() == greedy.keys()
+        assert not {word for text in greedy.values() for word in text.split()} <= set(WORDS)
+        wrong = sum(text not in greedy[name] for name, text in searched.items())
+        assert wrong >= 3
+
+    def test_the_search_is_as_wide_as_wanted(self, way: Way, rates: dict[str, float]) -> None:
+        assert self.transcribe(way, "--beam", "1") != self.transcribe(way)
+
+    def test_the_weight_of_the_language_model_matters(
+        self, way: Way, rates: dict[str, float]
+    ) -> None:
+        assert self.transcribe(way, "--lm-weight", "9") != self.transcribe(way)
+
+    def test_hotwords_are_recovered_by_as_much_as_wanted(
+        self, way: Way, rates: dict[str, float]
+    ) -> None:
+        said = {one["id"]: one["text"] for one in records(way.exp / "01_prepare/test.jsonl")}
+        plain = self.transcribe(way, "--no-lm")
+        name, phrase = next(
+            (name, said[name])
+            for name, text in plain.items()
+            if text == said[name].replace(" ", "") != said[name]
+        )
+        hoped = self.transcribe(way, "--no-lm", "--hotwords", phrase.upper())
+        assert hoped[name] == phrase
+        given = ("--no-lm", "--hotwords", phrase, "--hotword-bonus")
+        assert self.transcribe(way, *given, "8")[name] == phrase
+        assert self.transcribe(way, *given, "-99") == plain
+
+
 def test_words_have_times_and_confidences(way: Way, rates: dict[str, float]) -> None:
     """Tones of 80 ms with gaps of 30 ms: where each word was said is known."""
     path = way.exp / "09_decode/test.jsonl"

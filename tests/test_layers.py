@@ -18,7 +18,10 @@ PACKAGES = ("asr", "data_prep")
 # one package may import each other. Packages stand for all their modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr", "asr.errors"),
-    ("asr.settings", "asr.files", "asr.text", "asr.pages", "asr.standard_input", "asr.shipped"),
+    (
+        *("asr.settings", "asr.files", "asr.text", "asr.pages", "asr.standard_input"),
+        *("asr.shipped", "asr.processes"),
+    ),
     ("asr.manifest", "asr.audio", "asr.lm", "asr.weights", "asr.card"),
     ("asr.pronunciation",),
     ("asr.tokens",),

@@ -70,6 +70,16 @@ def test_a_folder_stands_for_the_recordings_below_it_by_name() -> None:
     assert stems(find_sources(["./c/"])) == ["a/1", "a/2", "b", "z"]
 
 
+def test_what_a_folder_has_beside_recordings_is_counted() -> None:
+    touch("c/b.wav", "c/a/notes.txt", "c/list.jsonl", "c/.hidden", "d/x.wav", "d/y", "e/z.wav")
+    said: list[str] = []
+    find_sources(["c", "e", "[d]", "b.wav"], tell=said.append)
+    assert said == [
+        "2 files of other kinds in c were left alone",
+        "1 file of another kind in d was left alone",
+    ]
+
+
 def test_the_working_folder_and_a_hidden_one_that_is_named_are_searched() -> None:
     touch("a.wav", ".x/b.wav")
     assert names(find_sources(["."])) == ["a.wav"]

@@ -30,6 +30,12 @@ _CONTAINERS = (
 _OPTIONS = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "none"}
 # Containers whose header says how long they are; of others FFmpeg makes an estimate.
 _PROMISING = {"mov", "matroska", "asf", "flv", "wv", "ape", "tta"}
+# Containers whose clock begins at 0. That of others begins anywhere, as does that of what was cut
+# out of a broadcast: the earliest of their timestamps is then the beginning.
+_FROM_ZERO = {"mov", "matroska"}
+_LATEST_START = 3600.0  # seconds; a later one is somebody else's clock
+_HOLE = 0.02  # seconds without sound between timestamps that are no rounding
+_LONGEST_HOLE = 6 * 3600.0  # seconds; nobody records nothing for longer, but timestamps are damaged
 _TOLERANCE = 0.25  # seconds between header and sound: priming and padding, a frame of each
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
 
@@ -73,6 +79,7 @@ class FfmpegRecording:
                 "empty-audio",
             )
         self._stream = self._container.streams.audio[0]
+        self._zero = self._find_zero()
         self._packets = self._read_packets()
         frames = self._decode()
         first = next(frames, None)
@@ -91,19 +98,19 @@ class FfmpegRecording:
         """Length, rate and channels; the length by reading all packets, without decoding them."""
         for _ in self._packets:
             pass
-        start = max(0.0, _seconds(self._stream.start_time, self._stream.time_base))
-        return AudioInfo(self._sound_end - start, self.sample_rate, self.channels)
+        return AudioInfo(self._sound_end - self._zero, self.sample_rate, self.channels)
 
     def blocks(self, part: Part, size: int | None) -> Iterator[NDArray[np.float32]]:
         """Yield a part as (N, C) blocks of `size` frames, or a few more. Raises AudioError.
 
-        What is before the part is decoded too: timestamps are not exact in every container.
+        Where the timestamps leave a hole, before the first sound or later, there are zeros, so that
+        samples are on the clock of the file. What is before the part is decoded too: timestamps are
+        not exact in every container.
         """
         start, count = part.frames(self.sample_rate)
         end = math.inf if count is None else start + count
         at, pending, waiting = 0, 0, []
-        for frame in self._frames:
-            samples = self._to_samples(frame)
+        for samples in self._samples():
             kept = samples[max(0, start - at) : int(min(len(samples), max(0, end - at)))]
             at += len(samples)
             waiting.append(kept)
@@ -117,6 +124,32 @@ class FfmpegRecording:
             raise outside(self.path, part, at / self.sample_rate)
         if pending:
             yield np.concatenate(waiting)
+
+    def _samples(self) -> Iterator[NDArray[np.float32]]:
+        """(N, C) frames and the holes between them, these a second at a time."""
+        at = 0
+        for frame in self._frames:
+            hole = 0.0 if frame.time is None else frame.time - self._zero - at / self.sample_rate
+            if hole > _LONGEST_HOLE:
+                raise damaged(
+                    self.path,
+                    f"a timestamp after {at / self.sample_rate:.2f} s leaves out {hole:.0f} s",
+                )
+            left = round(hole * self.sample_rate) if hole > _HOLE else 0
+            while left > 0:
+                count = min(left, self.sample_rate)
+                yield np.zeros((count, self.channels), np.float32)
+                at, left = at + count, left - count
+            samples = self._to_samples(frame)
+            yield samples
+            at += len(samples)
+
+    def _find_zero(self) -> float:
+        """The time of the beginning, on the clock of the timestamps, in seconds."""
+        first = (self._container.start_time or 0) / av.time_base
+        kind = self._container.format.name.partition(",")[0]
+        # Below 0 is what a decoder leaves out at the start.
+        return 0.0 if first <= (_LATEST_START if kind in _FROM_ZERO else 0) else float(first)
 
     def _decode(self) -> Iterator[Any]:
         for packet in self._packets:
@@ -149,10 +182,13 @@ class FfmpegRecording:
 
     def _refuse_cut(self) -> None:
         container = self._container
-        if container.format.name.partition(",")[0] not in _PROMISING or not container.duration:
+        kind = container.format.name.partition(",")[0]
+        if kind not in _PROMISING or not container.duration:
             return
         promised = container.duration / av.time_base
-        read = self._end - max(0, container.start_time or 0) / av.time_base
+        # That of Matroska counts from 0, however late the first sound or picture is.
+        start = 0 if kind == "matroska" else max(0, container.start_time or 0) / av.time_base
+        read = self._end - start
         if read < promised - _TOLERANCE:
             raise cut_short(self.path, promised, read)
 

@@ -12,23 +12,11 @@ from asr.errors import AudioError
 
 # What is searched for in folders; a file that is named is opened whatever it is called.
 AUDIO_SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2"),
-    *(".aiff", ".aif", ".au", ".w64", ".caf"),
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".spx", ".mp3", ".mp2"),
+    *(".aiff", ".aif", ".au", ".snd", ".w64", ".rf64", ".caf", ".sph", ".voc"),
     *(".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".webm", ".weba", ".mkv", ".mka"),
-    *(
-        ".wma",
-        ".wmv",
-        ".asf",
-        ".avi",
-        ".flv",
-        ".aac",
-        ".amr",
-        ".awb",
-        ".ac3",
-        ".ape",
-        ".wv",
-        ".tta",
-    ),
+    *(".wma", ".wmv", ".asf", ".avi", ".flv", ".ogv", ".rm", ".mpg", ".mpeg", ".ts", ".mxf"),
+    *(".aac", ".amr", ".awb", ".ac3", ".eac3", ".dts", ".ape", ".wv", ".tta", ".mpc", ".dsf"),
 )
 
 

@@ -30,7 +30,7 @@ def decode(
     beam: BeamOption = None,
     lm_weight: LmWeightOption = None,
     hotwords: HotwordsOption = None,
-    hotword_bonus: HotwordBonusOption = 8.0,
+    hotword_bonus: HotwordBonusOption = None,
     nbest: Annotated[
         int | None,
         typer.Option(min=1, help="Also write so many texts for each, for the oracle error rate."),

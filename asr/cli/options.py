@@ -40,7 +40,10 @@ HotwordsOption = Annotated[
     str | None, typer.Option(help='Words and phrases to expect, with commas between: "Kepler,K2".')
 ]
 HotwordBonusOption = Annotated[
-    float, typer.Option(help="Nats by which a hotword may sound less probable and still be taken.")
+    float | None,
+    typer.Option(
+        help="Nats by which a hotword may sound less probable and be taken: 8 if not said."
+    ),
 ]
 ModelOption = Annotated[
     Path | None,
@@ -57,7 +60,7 @@ def decoding_options(
     beam: int | None,
     lm_weight: float | None,
     hotwords: str | None,
-    bonus: float,
+    bonus: float | None,
     nbest: int | None = None,
 ) -> "DecodingOptions":
     """What the options say of decoding. Raises ConfigError where they contradict each other."""
@@ -72,6 +75,11 @@ def decoding_options(
             "--no-lm leaves nothing to search: give it without --beam, --lm-weight, --nbest"
         )
     texts = tuple(text.strip() for text in (hotwords or "").split(",") if text.strip())
-    return DecodingOptions(
-        greedy=greedy, search=given, hotwords=Hotwords(texts, bonus) if texts else None
-    )
+    if not texts and (hotwords is not None or bonus is not None):
+        raise ConfigError(
+            'hotwords: none are named, though an option is about them; --hotwords "Kepler,K2"'
+        )
+    hoped = None
+    if texts:
+        hoped = Hotwords(texts) if bonus is None else Hotwords(texts, bonus)
+    return DecodingOptions(greedy=greedy, search=given, hotwords=hoped)

@@ -1,8 +1,9 @@
 """`asr transcribe`: recordings in, text out."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,10 @@ from asr.cli.options import (
     ModelOption,
     decoding_options,
 )
+
+if TYPE_CHECKING:
+    from asr.transcript.cues import CueSettings
+    from asr.transcript.delivery import Delivery
 
 
 class Channels(StrEnum):
@@ -54,29 +59,33 @@ def transcribe(
     stream: Annotated[
         bool, typer.Option("--stream", help="Transcribe - while it comes: WAV or 16-bit samples.")
     ] = False,
-    line_length: Annotated[int, typer.Option(min=1, help="Characters a subtitle line.")] = 42,
-    lines: Annotated[int, typer.Option(min=1, help="Lines a subtitle.")] = 2,
+    line_length: Annotated[
+        int | None, typer.Option(min=1, help="Characters a line of srt and vtt: 42 if not said.")
+    ] = None,
+    lines: Annotated[
+        int | None, typer.Option(min=1, help="Lines a subtitle of srt and vtt: 2 if not said.")
+    ] = None,
     no_lm: GreedyOption = False,
     beam: BeamOption = None,
     lm_weight: LmWeightOption = None,
     hotwords: HotwordsOption = None,
-    hotword_bonus: HotwordBonusOption = 8.0,
+    hotword_bonus: HotwordBonusOption = None,
     device: DeviceOption = Device.AUTO,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU; else all.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of the CPU, and processes of the search; else all.")
+    ] = None,
 ) -> None:
     """Write what is said in recordings of any length and format.
 
     Without --format the text goes to standard output, a line a recording, with its name where
     there are several. A recording that cannot be transcribed is named on stderr; the others are
-    transcribed all the same, and the exit status is 2.
+    transcribed all the same, and the exit status is 2. Ctrl-C leaves no file half written; it ends
+    --stream as the end of the stream would.
     """
     import torch
 
-    from asr.errors import ConfigError
     from asr.shipped import choose_model
-    from asr.sources import STANDARD_INPUT
     from asr.training.distributed import choose_device
-    from asr.transcript.cues import CueSettings
     from asr.transcript.delivery import Delivery
 
     folder = choose_model(model)
@@ -84,18 +93,15 @@ def transcribe(
         greedy=no_lm, beam=beam, lm_weight=lm_weight, hotwords=hotwords, bonus=hotword_bonus
     )
     names = tuple(name.strip() for name in (formats or "").split(",") if name.strip())
-    cues = CueSettings(line_length=line_length, lines=lines)
-    delivery = Delivery(names, output, output_dir, cues)
+    delivery = Delivery(names, output, output_dir, _cues(names, line_length, lines))
+    if stream:
+        _refuse_beside_stream(files, files_from, delivery, channels)
     if threads is not None:
         torch.set_num_threads(threads)
     where = choose_device(device.value)
     if stream:
         from asr.live.session import run_live
 
-        if files != [STANDARD_INPUT] or files_from or output or output_dir:
-            raise ConfigError(
-                "--stream writes what comes on - to standard output: asr transcribe --stream -"
-            )
         run_live(folder, where, options, format=names[0] if names else "txt")
         return
     from asr.transcription.files import transcribe_files
@@ -108,5 +114,44 @@ def transcribe(
         options=options,
         split=channels is Channels.SPLIT,
         delivery=delivery,
+        threads=threads,
     ):
         raise typer.Exit(2)
+
+
+def _cues(names: Sequence[str], line_length: int | None, lines: int | None) -> "CueSettings":
+    """The size of subtitles. Raises ConfigError where none are written."""
+    from asr.errors import ConfigError
+    from asr.transcript.cues import CueSettings
+
+    given = {"line_length": line_length, "lines": lines}
+    known = {key: value for key, value in given.items() if value is not None}
+    if known and not {"srt", "vtt"} & set(names):
+        raise ConfigError(
+            "--line-length and --lines are the size of subtitles; give them with --format srt or "
+            "vtt, or leave them out"
+        )
+    return CueSettings(**known)
+
+
+def _refuse_beside_stream(
+    files: list[str] | None, files_from: str | None, delivery: "Delivery", channels: Channels
+) -> None:
+    """Raise ConfigError for what a stream cannot obey."""
+    from asr.errors import ConfigError
+    from asr.sources import STANDARD_INPUT
+
+    if files != [STANDARD_INPUT] or files_from or delivery.file or delivery.folder:
+        raise ConfigError(
+            "--stream writes what comes on - to standard output: asr transcribe --stream -"
+        )
+    if len(delivery.formats) > 1:
+        raise ConfigError(
+            f"--format {','.join(delivery.formats)}: a stream is written in one format, "
+            "txt or jsonl"
+        )
+    if channels is Channels.SPLIT:
+        raise ConfigError(
+            "--channels split: --stream mixes the channels; record the parties in two streams, or "
+            "transcribe the file when it is whole"
+        )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a long recording has a hundred thousand
 class Word:
     """A word of a hypothesis."""
 

@@ -4,11 +4,9 @@ Each process reads the language model for itself. What is decoded depends on nei
 nor on what else is decoded.
 """
 
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -16,6 +14,7 @@ import torch
 from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings
+from asr.processes import interrupts_later, make_workers
 
 _Key = TypeVar("_Key")
 _Answer = TypeVar("_Answer", covariant=True)
@@ -30,9 +29,7 @@ class DecodingPool(Generic[_Answer]):
 
     def __init__(self, load: Callable[[], Callable[[Tensor], _Answer]], processes: int) -> None:
         """`load` makes the decoder, and is sent to the processes by pickle."""
-        self._executor = ProcessPoolExecutor(
-            processes, mp_context=get_context("spawn"), initializer=_begin, initargs=(load,)
-        )
+        self._executor = make_workers(processes, _begin, load)
         self._window = _AHEAD * processes
 
     def __enter__(self) -> Self:
@@ -62,7 +59,9 @@ class DecodingPool(Generic[_Answer]):
         for key, rows in utterances:
             # As an array: torch would send tensors by way of shared memory, of which there is
             # little in containers.
-            waiting.append((key, self._executor.submit(_decode, rows.numpy(), settings)))
+            with interrupts_later():
+                answer = self._executor.submit(_decode, rows.numpy(), settings)
+            waiting.append((key, answer))
             if len(waiting) > self._window:
                 first, answer = waiting.popleft()
                 yield first, answer.result()
@@ -72,8 +71,6 @@ class DecodingPool(Generic[_Answer]):
 
 def _begin(load: Callable[[], Callable[[Tensor], Any]]) -> None:
     global _mine
-    # Ctrl-C goes to all processes; the one that waits for the answers decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     _mine = load()
 

@@ -25,7 +25,7 @@ class Hotwords:
     """Words and phrases that are hoped for."""
 
     texts: tuple[str, ...]
-    bonus: float  # nats by which each may be less probable than what was found
+    bonus: float = 8.0  # nats by which each may be less probable than what was found
 
 
 class Reviser:

@@ -1,13 +1,9 @@
 """Open all recordings of a manifest, in all cores."""
 
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from asr.doctor.settings import CheckSettings
 from asr.doctor.sound import Sound, listen
 from asr.manifest import Utterance
+from asr.processes import interrupts_later, make_workers
 
 _MANY_SECONDS = 3600.0  # of sound, for which processes are worth their start
 _CHUNK = 4  # utterances that go to a process at a time; so many are finished after Ctrl-C
@@ -56,11 +53,9 @@ def _listen(
     if processes == 1:
         yield from map(hear, utterances)
         return
-    executor = ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_leave_interrupts_alone
-    )
+    executor = make_workers(processes)
     try:
-        with _interrupts_later():
+        with interrupts_later():
             sounds = executor.map(hear, utterances, chunksize=_CHUNK)
         yield from sounds
     finally:
@@ -74,21 +69,3 @@ def _processes(utterances: Sequence[Utterance]) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-@contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Ctrl-C waits while processes start: they inherit this, and never see it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _leave_interrupts_alone() -> None:
-    # Ctrl-C goes to all processes; the one that waits for the answers decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -62,7 +62,7 @@ def make_cues(transcript: Transcript, settings: CueSettings = DEFAULT_CUES) -> l
     """
     transcript = round_transcript(transcript)
     groups = [group for segment in transcript.segments for group in _group(segment.words, settings)]
-    limits = [*(group[0].start for group in groups), transcript.duration][1:]
+    limits = [*(group[0].start for group in groups), transcript.end][1:]
     return [_make_cue(group, limit, settings) for group, limit in zip(groups, limits, strict=True)]
 
 

@@ -1,7 +1,7 @@
 """Where transcripts go: standard output, a file, or a folder with a file for each."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,26 +58,20 @@ class Delivery:
                     f"use --output-dir, or one of {joinable}"
                 )
 
-    def write(self, transcript: Transcript, stem: Path, *, alone: bool) -> None:
+    def write(self, transcript: Transcript, stem: Path, *, alone: bool) -> list[DataError]:
         """Write a transcript, each file whole or not at all.
 
         Args:
             transcript: of one recording or channel.
             stem: of its file in the folder, relative to it.
             alone: whether there is no other, so that its text needs no name.
+
+        Returns:
+            The files that could not be written, and why; they keep back no other.
         """
-        if self.folder is not None:
-            for name in self.formats or ("txt",):
-                suffix = find_format(name).suffix
-                path = self.folder / stem.parent / (stem.name + suffix)
-                write_transcript(path, transcript, format=name, cue_settings=self.cues)
-        elif self.file is not None:
-            for name in self.formats or ("txt",):
-                several = len(self.formats) > 1
-                suffix = find_format(name).suffix if several else ""
-                path = self.file.with_name(self.file.name + suffix)
-                write_transcript(path, transcript, format=name, cue_settings=self.cues)
-        elif self.formats:
+        if self.folder is not None or self.file is not None:
+            return list(self._write_files(transcript, stem))
+        if self.formats:
             sys.stdout.write(render(transcript, self.formats[0], cue_settings=self.cues))
             sys.stdout.flush()
         else:
@@ -86,3 +80,18 @@ class Delivery:
                 where += f" (channel {transcript.channel})"
             one = alone and transcript.channel is None
             print(transcript.text if one else f"{where}\t{transcript.text}", flush=True)
+        return []
+
+    def _write_files(self, transcript: Transcript, stem: Path) -> Iterator[DataError]:
+        for name in self.formats or ("txt",):
+            suffix = find_format(name).suffix
+            if self.folder is not None:
+                path = self.folder / stem.parent / (stem.name + suffix)
+            else:
+                assert self.file is not None
+                several = len(self.formats) > 1
+                path = self.file.with_name(self.file.name + (suffix if several else ""))
+            try:
+                write_transcript(path, transcript, format=name, cue_settings=self.cues)
+            except DataError as error:
+                yield error

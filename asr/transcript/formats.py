@@ -1,20 +1,22 @@
 """All formats a transcript is written in, by name.
 
     txt       a line a segment
-    json      one object on one line: name, duration, channel (where it is one), text, segments with
-              start, end, text and words, these with text, start, end and confidence
+    json      one object on one line: name, duration, offset (of a part of a file), channel (where
+              it is one), text, segments with start, end, text and words, these with text, start,
+              end and confidence
     jsonl     an object a segment: name, channel (where it is one), start, end, text, words
     srt, vtt  subtitles
     tsv       a header and a line a segment: start and end in milliseconds, text; a text with a
               quotation mark is quoted as in csv
-    ctm       a line a word, as sclite reads it: name, channel (1 where there is none), start,
-              duration, word, confidence; spaces and `%` in the name are percent-encoded
+    ctm       a line a word, as sclite reads it: the file's name without folder and suffix, channel
+              (1 where there is none), start, duration, word, confidence; spaces and `%` in the name
+              are percent-encoded
     textgrid  Praat's, with a tier of segments and one of words
 
 Times are seconds to the millisecond, where nothing else is said, and the same in every format
-(asr.transcript.rounding). All files are UTF-8. A recording without a word gives a file that says
-so in its format: an empty one (txt, jsonl, srt, ctm), a header (vtt, tsv), an object or a grid
-without segments.
+(asr.transcript.rounding). They count from the beginning of the file, also where a part of it was
+heard. All files are UTF-8. A recording without a word gives a file that says so in its format: an
+empty one (txt, jsonl, srt, ctm), a header (vtt, tsv), an object or a grid without segments.
 
 Several transcripts after each other are one valid stream where a format is `joinable`: txt, json
 (which becomes JSON lines, an object a recording), jsonl and ctm.
@@ -28,7 +30,7 @@ import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from asr.decoding.hypothesis import Word
@@ -109,6 +111,7 @@ def _json(transcript: Transcript, _: CueSettings) -> str:
     whole = {
         "name": transcript.name,
         "duration": transcript.duration,
+        **({"offset": transcript.offset} if transcript.offset else {}),
         **_channel(transcript),
         "text": transcript.text,
         "segments": segments,
@@ -151,7 +154,10 @@ def _tsv(transcript: Transcript, _: CueSettings) -> str:
 
 def _ctm(transcript: Transcript, _: CueSettings) -> str:
     # A line that begins with `;;` is a comment to sclite.
-    name = re.sub(r"[\s%]|^;", lambda found: urllib.parse.quote(found[0]), transcript.name)
+    recording = transcript.recording
+    if recording is None:
+        recording = PurePath(transcript.name).stem
+    name = re.sub(r"[\s%]|^;", lambda found: urllib.parse.quote(found[0]), recording)
     channel = transcript.channel or 1
     return _lines(
         f"{name} {channel} {word.start:.3f} {word.end - word.start:.3f} {word.text} "

@@ -19,7 +19,7 @@ def render_textgrid(transcript: Transcript) -> str:
     Args:
         transcript: rounded (`round_transcript`), so that no interval is empty or overlaps another.
     """
-    end = max(transcript.duration, 0.001)
+    end = max(transcript.end, 0.001)
     segments = [(segment.start, segment.end, segment.text) for segment in transcript.segments]
     words = [(word.start, word.end, word.text) for word in transcript.words]
     return (

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from asr.audio import read_blocks, read_info
 from asr.emission_decoder import DecodingOptions
 from asr.errors import AsrError
 from asr.recognizer import decoding_pool
-from asr.sources import Source, find_sources, needs_standard_input
+from asr.sources import STANDARD_INPUT, Source, find_sources, needs_standard_input
 from asr.standard_input import standard_input_file
 from asr.transcript.delivery import Delivery
 from asr.transcript.transcript import Transcript
@@ -30,7 +31,7 @@ class _Job:
     """One transcript to be made."""
 
     source: Source
-    stem: PurePosixPath
+    stem: PurePosixPath  # of its outputs
     channel: int | None
     seconds: float = 0.0  # as the file's header says; 0: it cannot be read
     sample_rate: int | None = None  # of the file, Hz
@@ -45,6 +46,7 @@ def transcribe_files(
     options: DecodingOptions,
     split: bool,
     delivery: Delivery,
+    threads: int | None = None,
 ) -> bool:
     """Transcribe what the user named; whether all of it could be.
 
@@ -56,6 +58,7 @@ def transcribe_files(
         options: of decoding.
         split: whether channels are transcribed each by itself.
         delivery: where transcripts go.
+        threads: processes that search, at most; None: one a core.
 
     Raises:
         AsrError: nothing can be transcribed at all.
@@ -64,10 +67,10 @@ def transcribe_files(
         piped = None
         if needs_standard_input(files, files_from):
             piped = stack.enter_context(standard_input_file())
-        sources = find_sources(files, files_from, standard_input=piped)
+        sources = find_sources(files, files_from, standard_input=piped, tell=_tell)
         failed = [source for source in sources if source.problem is not None]
         for source in failed:
-            print(f"asr: {source.problem}", file=sys.stderr)
+            _tell(source.problem)
         good = [source for source in sources if source.problem is None]
         jobs = [job for source in good for job in _jobs(source, split=split)]
         delivery.check([Path(job.stem) for job in jobs])
@@ -76,10 +79,13 @@ def transcribe_files(
         transcriber = Transcriber.load(model, device, options)
         _say_resampling(jobs, transcriber.sample_rate)
         total = sum(job.seconds for job in jobs)
-        pool = stack.enter_context(decoding_pool(model, options, int(total / _SEGMENT)))
+        pool = stack.enter_context(decoding_pool(model, options, int(total / _SEGMENT), threads))
         progress = stack.enter_context(_progress_bar())
         task = progress.add_task("transcribing", total=total or None)
-        recordings = [_recording(job, transcriber.sample_rate) for job in jobs]
+        named = _names(good)
+        recordings = [
+            _recording(job, transcriber.sample_rate, named[job.source.path]) for job in jobs
+        ]
         pairs = zip(
             jobs,
             transcriber.transcribe_all(
@@ -87,18 +93,38 @@ def transcribe_files(
             ),
             strict=True,
         )
-        started, heard, bad = time.monotonic(), 0.0, len(failed)
+        started, heard, bad, unwritten = time.monotonic(), 0.0, len(failed), 0
         for job, (_, answer) in pairs:
             if isinstance(answer, Transcript):
                 heard += answer.duration
-                delivery.write(answer, Path(job.stem), alone=len(jobs) == 1 and not failed)
+                alone = len(jobs) == 1 and not failed
+                problems = delivery.write(answer, Path(job.stem), alone=alone)
+                for problem in problems:
+                    _tell(problem)
+                unwritten += bool(problems)
             else:
                 # What came on standard input has a path of its own only while it is kept.
-                message = str(answer).replace(str(job.source.path), job.source.name)
-                print(f"asr: {message}", file=sys.stderr)
+                _tell(str(answer).replace(str(job.source.path), job.source.name))
                 bad += 1
     _summarise(heard, time.monotonic() - started, bad, len(jobs) + len(failed))
-    return bad == 0
+    if unwritten and len(jobs) > 1:
+        _tell(f"{unwritten} of {len(jobs)} transcripts not written")
+    return not bad and not unwritten
+
+
+def _tell(message: object) -> None:
+    print(f"asr: {message}", file=sys.stderr)
+
+
+def _names(sources: Sequence[Source]) -> dict[Path, str]:
+    """What a ctm calls each file: its stem, as sclite's references do, or where two share it its
+    path."""
+    stems = {
+        source.path: source.stem.name if source.name == STANDARD_INPUT else source.path.stem
+        for source in sources
+    }
+    count = Counter(stems.values())
+    return {path: stem if count[stem] == 1 else str(path) for path, stem in stems.items()}
 
 
 def _jobs(source: Source, *, split: bool) -> Iterator[_Job]:
@@ -116,7 +142,7 @@ def _jobs(source: Source, *, split: bool) -> Iterator[_Job]:
         yield _Job(source, stem, channel, seconds, info.sample_rate)
 
 
-def _recording(job: _Job, sample_rate: int) -> Recording:
+def _recording(job: _Job, sample_rate: int, stem: str) -> Recording:
     source = job.source
     blocks = partial(
         read_blocks,
@@ -126,7 +152,7 @@ def _recording(job: _Job, sample_rate: int) -> Recording:
         offset=source.offset,
         duration=source.duration,
     )
-    return Recording(source.name, blocks, job.channel)
+    return Recording(source.name, blocks, job.channel, source.offset, stem)
 
 
 def _say_resampling(jobs: Sequence[_Job], sample_rate: int) -> None:
@@ -138,31 +164,30 @@ def _say_resampling(jobs: Sequence[_Job], sample_rate: int) -> None:
     if others:
         name, rate = next(iter(others.items()))
         more = f" and {len(others) - 1} others" if len(others) > 1 else ""
-        print(
-            f"asr: {name}{more}: resampled from {rate} Hz to the model's {sample_rate} Hz",
-            file=sys.stderr,
-        )
+        _tell(f"{name}{more}: resampled from {rate} Hz to the model's {sample_rate} Hz")
 
 
 def _summarise(seconds: float, took: float, bad: int, count: int) -> None:
     if seconds:
-        speed = seconds / max(took, 1e-9)
-        print(
-            f"asr: {seconds:.1f} s of sound in {took:.1f} s, {speed:.0f} times real time",
-            file=sys.stderr,
+        took = max(took, 1e-9)
+        speed = seconds / took
+        _tell(
+            f"{seconds:.1f} s of sound in {took:.1f} s, {speed:.{0 if speed >= 10 else 1}f} times "
+            f"real time (real-time factor {took / seconds:#.3g})"
         )
     if bad and count > 1:
-        print(f"asr: {bad} of {count} recordings not transcribed", file=sys.stderr)
+        _tell(f"{bad} of {count} recordings not transcribed")
 
 
 def _progress_bar() -> Progress:
-    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
         transient=True,
+        # Or transcripts on their way to a file would be printed above the bar instead.
+        redirect_stdout=sys.stdout.isatty(),
     )

@@ -39,6 +39,13 @@ class Recording:
     name: str
     blocks: Callable[[], Iterable[Samples]]  # its samples in order, at the model's sample rate
     channel: int | None = None  # counted from 1; None: all of them together
+    offset: float = 0.0  # seconds of the file before its first sample
+    stem: str | None = None  # what a ctm calls the file; None: as the name says
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return self.name if self.channel is None else f"{self.name} (channel {self.channel})"
 
 
 @dataclass
@@ -135,7 +142,7 @@ class Transcriber:
         pieces = self._pieces(recordings, waiting, progress)
         for (state, start), hypothesis in self._decode(pieces, pool):
             state.pending -= 1
-            seconds = start * self.bundle.text_side.frame_seconds
+            seconds = state.recording.offset + start * self.bundle.text_side.frame_seconds
             words = tuple(_shift(word, seconds) for word in hypothesis.words)
             if words:
                 state.segments.append(Segment(words))
@@ -149,7 +156,12 @@ class Transcriber:
             state = waiting.popleft()
             recording, duration = state.recording, state.samples / self.sample_rate
             transcript = Transcript(
-                recording.name, duration, tuple(state.segments), recording.channel
+                recording.name,
+                duration,
+                tuple(state.segments),
+                recording.channel,
+                recording.offset,
+                recording.stem,
             )
             yield recording, state.error or transcript
 
@@ -190,7 +202,7 @@ class Transcriber:
         for state, window in batch:
             waveform = Waveform(window.samples, self.sample_rate)
             try:
-                features = self.bundle.front_end.features(waveform, state.recording.name)
+                features = self.bundle.front_end.features(waveform, state.recording.title)
                 heard.append((state, window, features))
             except AsrError as error:
                 state.error, state.ended = error, True
@@ -219,7 +231,7 @@ class Transcriber:
                 for window in self._plan.cut(self._listen(state, progress)):
                     if window.last:
                         refuse_silent_peak(
-                            state.peak, state.samples / self.sample_rate, recording.name
+                            state.peak, state.samples / self.sample_rate, recording.title
                         )
                     yield state, window
             except AsrError as error:

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from sound_files import RATE, loudest_frequency, sine, write_by_ffmpeg, write_film
 
-from asr.audio import AUDIO_SUFFIXES, load_audio, read_blocks, read_info, resample
+from asr.audio import AUDIO_SUFFIXES, ffmpeg, load_audio, read_blocks, read_info, resample
 from asr.errors import AudioError
 
 # suffix, container, codec, rate, channels, and how many seconds a codec may add at the ends
@@ -25,6 +25,11 @@ FORMATS = [
     ("flv", "flv", "aac", 16000, 1, 0.13),
     ("tta", "tta", "tta", 16000, 1, 0.0),
     ("wv", "wv", "wavpack", 16000, 1, 0.0),
+    ("ts", "mpegts", "mp2", 16000, 1, 0.08),
+    ("mpg", "mpeg", "mp2", 16000, 1, 0.08),
+    ("rm", "rm", "ac3", 48000, 2, 0.04),
+    ("eac3", "eac3", "eac3", 48000, 2, 0.04),
+    ("mxf", "mxf_opatom", "pcm_s16le", 48000, 1, 0.04),
 ]
 
 
@@ -61,6 +66,26 @@ def test_what_libsndfile_cannot_read_keeps_length_and_pitch(
     middle = waveform.samples[rate // 4 : -rate // 4]
     assert np.abs(middle).max() == pytest.approx(0.5, abs=0.08)
     assert path.suffix in AUDIO_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container", "decoder"),
+    [
+        (".dts", "dts", "dca"),
+        (".mpc", "mpc", "mpc7"),
+        (".mpc", "mpc8", "mpc8"),
+        (".dsf", "dsf", "dsd_lsbf"),
+        (".spx", "ogg", "speex"),
+        (".ogv", "ogg", "vorbis"),
+    ],
+)
+def test_what_nothing_here_can_write_has_a_reader(
+    suffix: str, container: str, decoder: str
+) -> None:
+    assert suffix in AUDIO_SUFFIXES
+    assert container in ffmpeg._CONTAINERS
+    assert container in av.formats_available
+    assert av.codec.Codec(decoder, "r").type == "audio"
 
 
 @pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"])

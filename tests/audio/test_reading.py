@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from sound_files import RATE, loudest_frequency, sine
 
-from asr.audio import load_audio, read_info
+from asr.audio import AUDIO_SUFFIXES, load_audio, read_info
 from asr.errors import AudioError
 
 
@@ -163,3 +163,16 @@ def test_a_long_file_is_mixed_down_in_blocks_as_it_would_be_whole(tmp_path: Path
 def test_a_pipe_is_not_taken_for_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"null: not a file \(a pipe or a device\)"):
         read_info(Path("/dev/null"))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "format"),
+    [("sph", "NIST"), ("voc", "VOC"), ("snd", "AU"), ("rf64", "RF64"), ("w64", "W64")],
+)
+def test_what_libsndfile_reads_is_found_in_folders(
+    tmp_path: Path, suffix: str, format: str
+) -> None:
+    samples = sine(440, 0.5)
+    soundfile.write(tmp_path / f"a.{suffix}", samples, RATE, format=format, subtype="PCM_16")
+    np.testing.assert_allclose(load_audio(tmp_path / f"a.{suffix}").samples, samples, atol=1e-4)
+    assert f".{suffix}" in AUDIO_SUFFIXES

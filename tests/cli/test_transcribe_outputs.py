@@ -2,10 +2,15 @@
 
 import io
 import json
+import os
+import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -15,6 +20,10 @@ from synthetic_speech import RATE, speak
 from typer.testing import CliRunner, Result
 
 from asr.cli import app
+from asr.errors import ConfigError
+from asr.manifest import Utterance, write_manifest
+
+STM_AND_CTM = ("ref.stm", "hyp.ctm")
 
 
 @pytest.fixture
@@ -42,7 +51,12 @@ def test_a_folder_becomes_a_folder(tone_model: Path, talks: Path, tmp_path: Path
     assert json.loads((tmp_path / "out/one.json").read_text())["text"] == "abc fed"
     (cue,) = srt.parse((tmp_path / "out/inner/two.srt").read_text())
     assert cue.content == "dad cab"
-    assert "times real time" in result.stderr
+    said = re.search(
+        r"([\d.]+) s of sound in [\d.]+ s, [\d.]+ times real time \(real-time factor (0\.\d+)\)",
+        result.stderr,
+    )
+    assert said is not None
+    assert len(said[2].lstrip("0.")) == 3, "significant digits"
 
 
 def test_a_list_on_standard_input(tone_model: Path, talks: Path) -> None:
@@ -84,8 +98,9 @@ def test_subtitles_are_as_wide_and_high_as_wanted(tone_model: Path, tmp_path: Pa
         tone_model, tmp_path / "a.wav", "--format", "srt", "--line-length", "8", "--lines", "1"
     ).stdout
     assert [cue.content for cue in srt.parse(wide)] == ["abc fed dad cab"]
-    assert all(len(line) <= 4 for cue in srt.parse(narrow) for line in cue.content.split("\n"))
-    assert all("\n" not in cue.content for cue in srt.parse(flat))
+    contents = [cue.content for cue in srt.parse(narrow)]
+    assert contents == ["abc\nfed", "dad\ncab"]
+    assert [cue.content for cue in srt.parse(flat)] == ["abc fed", "dad cab"]
 
 
 def test_threads_are_as_many_as_wanted(tone_model: Path, talks: Path) -> None:
@@ -95,6 +110,158 @@ def test_threads_are_as_many_as_wanted(tone_model: Path, talks: Path) -> None:
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+def test_processes_are_no_more_than_threads(
+    tone_model: Path, talks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def pool(folder: Path, options: object, count: int, processes: int | None) -> Any:
+        asked.append(processes)
+        return nullcontext(None)
+
+    monkeypatch.setattr("asr.transcription.files.decoding_pool", pool)
+    before = torch.get_num_threads()
+    try:
+        assert run(tone_model, talks / "one.wav", "--threads", "2").exit_code == 0
+    finally:
+        torch.set_num_threads(before)
+    assert run(tone_model, talks / "one.wav").exit_code == 0
+    assert asked == [2, None]
+
+
+def test_several_formats_of_one_file_get_their_suffixes(
+    tone_model: Path, talks: Path, tmp_path: Path
+) -> None:
+    result = run(tone_model, talks / "one.wav", "--format", "srt,json", "-o", tmp_path / "x")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert json.loads((tmp_path / "x.json").read_text())["text"] == "abc fed"
+    assert [cue.content for cue in srt.parse((tmp_path / "x.srt").read_text())] == ["abc fed"]
+    assert not (tmp_path / "x").exists()
+    assert run(tone_model, talks / "one.wav", "-o", tmp_path / "y.srt").exit_code == 0
+    assert (tmp_path / "y.srt").read_text() == "abc fed\n", "a suffix chooses no format"
+
+
+def test_an_output_that_cannot_be_written_keeps_back_no_other(
+    tone_model: Path, talks: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out/inner/two.json").mkdir(parents=True)
+    result = run(tone_model, talks, "--format", "json,srt", "--output-dir", tmp_path / "out")
+    assert result.exit_code == 2
+    assert f"asr: {tmp_path}/out/inner/two.json: cannot be written" in result.stderr
+    assert "1 of 2 transcripts not written" in result.stderr
+    assert "not transcribed" not in result.stderr
+    assert json.loads((tmp_path / "out/one.json").read_text())["text"] == "abc fed"
+    assert "dad cab" in (tmp_path / "out/inner/two.srt").read_text()
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(files) == 3, "no temporary file is left"
+
+
+def test_files_beside_recordings_are_counted(tone_model: Path, talks: Path) -> None:
+    (talks / "notes.txt").write_text("about one.wav")
+    result = run(tone_model, talks)
+    assert result.exit_code == 0
+    assert f"asr: 1 file of another kind in {talks} was left alone" in result.stderr
+
+
+def test_a_silent_channel_is_named(tone_model: Path, tmp_path: Path) -> None:
+    sound = speak("abc fed", seed=1)
+    soundfile.write(tmp_path / "call.wav", np.stack([sound, 0 * sound], 1), RATE)
+    result = run(tone_model, tmp_path / "call.wav", "--channels", "split")
+    assert result.exit_code == 2
+    assert f"asr: {tmp_path}/call.wav (channel 2): silent" in result.stderr
+    assert result.stdout == f"{tmp_path}/call.wav (channel 1)\tabc fed\n"
+
+
+def test_no_device_is_used_but_the_one_that_was_asked_for(
+    tone_model: Path, talks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = run(tone_model, talks / "one.wav", "--device", "cuda")
+    assert "--device cuda: no such device here" in str(result.exception)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--line-length", "30"], "--format srt or vtt"),
+        (["--lines", "1", "--format", "json,ctm"], "--format srt or vtt"),
+        (["--hotword-bonus", "3"], "hotwords: none are named"),
+        (["--hotwords", " , "], "hotwords: none are named"),
+        (["--beam", "4", "--no-lm"], "--no-lm leaves nothing to search"),
+    ],
+)
+def test_an_option_that_could_change_nothing_is_refused(
+    tone_model: Path, talks: Path, arguments: list[str], message: str
+) -> None:
+    result = run(tone_model, talks / "one.wav", *arguments)
+    assert isinstance(result.exception, ConfigError)
+    assert message in str(result.exception)
+    assert result.stdout == ""
+
+
+class TestClock:
+    """Times count from the beginning of the file, whatever part of it is heard."""
+
+    def test_a_part_of_a_manifest(self, tone_model: Path, tmp_path: Path) -> None:
+        first, second = speak("abc fed", seed=1), speak("dad cab", seed=2)
+        soundfile.write(tmp_path / "tape.wav", np.concatenate([first, second]), RATE)
+        border, end = len(first) / RATE, (len(first) + len(second)) / RATE
+        parts = [(0.0, border, "p-1"), (border, end - border, "p-2")]
+        write_manifest(
+            tmp_path / "m.jsonl",
+            [Utterance(name, tmp_path / "tape.wav", d, offset=o) for o, d, name in parts],
+        )
+        written = run(tone_model, tmp_path / "m.jsonl", "--format", "ctm").stdout
+        lines = [line.split() for line in written.splitlines()]
+        assert [(line[0], line[4]) for line in lines] == [
+            ("tape", word) for word in ("abc", "fed", "dad", "cab")
+        ]
+        assert float(lines[2][2]) == pytest.approx(border + 0.06, abs=0.05)
+        # The project's own scoring, with references on the clock of the recording.
+        (tmp_path / "hyp.ctm").write_text(written)
+        (tmp_path / "ref.stm").write_text(
+            f"tape 1 anna 0.00 {border:.2f} abc fed\ntape 1 bert {border:.2f} {end:.2f} dad cab\n"
+        )
+        scored = CliRunner().invoke(app, ["score", *(str(tmp_path / n) for n in STM_AND_CTM)])
+        assert scored.exit_code == 0, scored.output
+        assert "0.00 %" in scored.stdout
+        out = tmp_path / "out"
+        run(tone_model, tmp_path / "m.jsonl", "--format", "json,srt", "--output-dir", out)
+        whole = json.loads((out / "p-2.json").read_text())
+        assert whole["name"] == "p-2"
+        assert whole["offset"] == pytest.approx(border, abs=0.001)
+        assert whole["duration"] == pytest.approx(end - border, abs=0.001)
+        (cue,) = srt.parse((out / "p-2.srt").read_text())
+        assert cue.start.total_seconds() == whole["segments"][0]["start"] >= border
+
+    def test_a_film_whose_sound_begins_late(self, tone_model: Path, tmp_path: Path) -> None:
+        samples = speak("abc fed", seed=1)
+        soundfile.write(tmp_path / "a.wav", samples, RATE)
+        with av.open(str(tmp_path / "a.mkv"), "w", format="matroska") as file:
+            stream: Any = file.add_stream("pcm_s16le", rate=RATE, layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                (samples * 32767).astype(np.int16)[None], format="s16", layout="mono"
+            )
+            frame.sample_rate, frame.pts = RATE, RATE  # a second
+            file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
+        begins = []
+        for name in ("a.wav", "a.mkv"):
+            written = run(tone_model, tmp_path / name, "--format", "tsv").stdout.splitlines()
+            begin, _, text = written[-1].split("\t")
+            assert text == "abc fed"
+            begins.append(int(begin))
+        assert begins[1] - begins[0] == pytest.approx(1000, abs=50)
+
+    def test_files_of_one_name_are_two_recordings(self, tone_model: Path, talks: Path) -> None:
+        os.link(talks / "one.wav", talks / "inner/one.wav")
+        written = run(tone_model, talks, "--format", "ctm").stdout
+        names = list(dict.fromkeys(line.split()[0] for line in written.splitlines()))
+        assert names == [f"{talks}/inner/one.wav", "two", f"{talks}/one.wav"]
 
 
 def test_a_missing_file_keeps_nothing_back(tone_model: Path, talks: Path, tmp_path: Path) -> None:
@@ -144,12 +311,31 @@ class TestStream:
             for word in one["words"]
         )
 
+    def test_final_results_have_the_fields_of_a_file(
+        self, one_way_tone_model: Path, tmp_path: Path
+    ) -> None:
+        live = run(one_way_tone_model, "--stream", "-", "--format", "jsonl", input=self.sound())
+        whole = run(one_way_tone_model, "-", "--format", "jsonl", input=self.sound())
+        finals = [one for one in map(json.loads, live.stdout.splitlines()) if one.pop("final")]
+        expected = [json.loads(line) for line in whole.stdout.splitlines()]
+        assert len(expected) == 2
+        for ours, theirs in zip(finals, expected, strict=True):
+            assert set(ours) == set(theirs)
+            assert (ours["name"], ours["text"]) == (theirs["name"], theirs["text"])
+            for key in ("start", "end"):
+                assert ours[key] == pytest.approx(theirs[key], abs=0.0015)
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             (["--stream", "a.wav"], "asr transcribe --stream -"),
             (["--stream", "-", "--output", "x"], "asr transcribe --stream -"),
             (["--stream", "-", "--format", "srt"], "a stream is written as txt or jsonl"),
+            (["--stream", "-", "--format", "txt,jsonl"], "a stream is written in one format"),
+            (["--stream", "-", "--channels", "split"], "--stream mixes the channels"),
+            (["--stream", "-", "--line-length", "30"], "--format srt or vtt"),
+            (["--stream", "-", "--lines", "1"], "--format srt or vtt"),
+            (["--stream", "-", "--hotword-bonus", "1"], "hotwords: none are named"),
         ],
     )
     def test_what_a_stream_cannot_do_is_refused(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from asr.decoding.hypothesis import Word
 from asr.errors import ConfigError, DataError
 from asr.transcript.cues import CueSettings
 from asr.transcript.formats import FORMATS, find_format, render, write_transcript
+from asr.transcript.rounding import round_transcript
 from asr.transcript.transcript import Segment, Transcript
 
 TWO = Transcript(
@@ -32,9 +34,9 @@ def test_the_formats_look_as_they_are_described() -> None:
     assert render(TWO, "txt") == "good morning\n<unk>\n"
     assert render(TWO, "tsv") == "start\tend\ttext\n500\t1250\tgood morning\n2000\t2500\t<unk>\n"
     assert render(TWO, "ctm") == (
-        "my%20call.wav 2 0.500 0.250 good 0.9877\n"
-        "my%20call.wav 2 0.750 0.500 morning 1.0000\n"
-        "my%20call.wav 2 2.000 0.500 <unk> 0.2500\n"
+        "my%20call 2 0.500 0.250 good 0.9877\n"
+        "my%20call 2 0.750 0.500 morning 1.0000\n"
+        "my%20call 2 2.000 0.500 <unk> 0.2500\n"
     )
     assert render(TWO, "srt") == (
         "1\n00:00:00,500 --> 00:00:01,500\ngood morning\n\n"
@@ -44,6 +46,36 @@ def test_the_formats_look_as_they_are_described() -> None:
         "WEBVTT\n\n00:00:00.500 --> 00:00:01.500\ngood morning\n\n"
         "00:00:02.000 --> 00:00:03.000\n&lt;unk&gt;\n"
     )
+
+
+LATE = Transcript(
+    "part 7",
+    4.0,
+    tuple(
+        Segment(tuple(replace(w, start=w.start + 100, end=w.end + 100) for w in segment.words))
+        for segment in TWO.segments
+    ),
+    offset=100.0,
+    recording="tape",
+)
+
+
+def test_a_part_is_on_the_clock_of_its_file_in_every_format() -> None:
+    assert render(LATE, "ctm").splitlines()[0] == "tape 1 100.500 0.250 good 0.9877"
+    assert "00:01:42,000 --> 00:01:43,000" in render(LATE, "srt")
+    assert "100500\t101250\tgood morning" in render(LATE, "tsv")
+    written = json.loads(render(LATE, "json"))
+    assert (written["name"], written["offset"], written["duration"]) == ("part 7", 100.0, 4.0)
+    assert written["segments"][-1]["end"] == 102.5
+    assert "xmax = 104.000\ntiers?" in render(LATE, "textgrid")
+    assert "offset" not in json.loads(render(TWO, "json"))
+
+
+def test_words_of_a_part_stay_within_it() -> None:
+    early = Word("a", 99.9, 99.95, 1.0)
+    late = Word("b", 103.5, 104.2, 1.0)
+    rounded = round_transcript(replace(LATE, segments=(Segment((early, late)),)))
+    assert [(word.start, word.end) for word in rounded.words] == [(100.0, 100.001), (103.5, 104.0)]
 
 
 def test_silence_is_empty_or_a_header() -> None:

@@ -1,5 +1,6 @@
 """Recordings of any length become transcripts, on the clock of the recording."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
@@ -8,21 +9,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
+import torch
 from numpy.typing import NDArray
 from synthetic_speech import RATE, make_texts, speak
 
 from asr import load_model
 from asr.audio import Waveform
+from asr.emission_decoder import DecodingOptions
 from asr.errors import AsrError, AudioError, ModelError
 from asr.longform.segmentation import SegmentSettings
 from asr.longform.windows import WindowSettings
+from asr.recognizer import MANY, decoding_pool
 from asr.scoring.error_rate import sum_counts, word_errors
+from asr.transcript.rounding import round_transcript
 from asr.transcript.transcript import Transcript
 from asr.transcription.transcriber import Recording, Transcriber, TranscriberSettings
 
 SHORT = TranscriberSettings(
     windows=WindowSettings(seconds=6, overlap=2), segments=SegmentSettings(pause=0.6, longest=8)
 )
+
+
+SEARCH = DecodingOptions(search={"beam": 8})
 
 
 def talk(count: int, pause: float) -> tuple[NDArray[np.float32], list[tuple[str, float]]]:
@@ -146,7 +155,11 @@ def test_files_are_transcribed_from_python(tone_model: Path, tmp_path: Path) -> 
         load_model(tmp_path)
 
 
-def test_threads_do_not_disturb_each_other(transcriber: Transcriber) -> None:
+@pytest.mark.parametrize("options", [None, SEARCH], ids=["greedy", "search"])
+def test_threads_do_not_disturb_each_other(
+    tone_model: Path, options: DecodingOptions | None
+) -> None:
+    transcriber = Transcriber.load(tone_model, options=options, settings=SHORT)
     many = [talk(count, 0.5)[0] for count in (3, 4, 5, 6)]
     wanted = [transcriber.transcribe(Waveform(samples, RATE)) for samples in many]
     found: dict[int, Transcript] = {}
@@ -161,6 +174,106 @@ def test_threads_do_not_disturb_each_other(transcriber: Transcriber) -> None:
     for thread in threads:
         thread.join()
     assert [found[number] for number in range(4)] == wanted
+
+
+def test_processes_decode_as_one_does(
+    tone_model: Path, transcriber: Transcriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken recordings among them, and all in their order."""
+    monkeypatch.setattr("asr.recognizer.usable_cores", lambda: 4)
+    searching = Transcriber.load(tone_model, options=SEARCH, settings=SHORT)
+    recordings = [
+        Recording(str(len(samples)), lambda samples=samples: [samples])
+        for samples in (talk(count, 0.7)[0] for count in (3, 9, 1, 5))
+    ]
+    recordings.insert(2, Recording("none", list))
+    with decoding_pool(tone_model, SEARCH, MANY, 2) as pool:
+        assert pool is not None
+        found = list(searching.transcribe_all(recordings, pool))
+    alone = list(searching.transcribe_all(recordings))
+    for (recording, ours), (other, theirs) in zip(found, alone, strict=True):
+        assert recording is other
+        assert ours == theirs or str(ours) == str(theirs)
+    assert [isinstance(answer, Transcript) for _, answer in found] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert len(found[1][1].segments) == 9
+
+
+def test_a_silent_channel_is_named(transcriber: Transcriber) -> None:
+    silent = Recording("call.wav", lambda: [np.zeros(RATE, np.float32)], channel=2)
+    ((_, answer),) = transcriber.transcribe_all([silent])
+    assert str(answer).startswith("call.wav (channel 2): silent")
+
+
+def test_times_at_ten_hours_are_those_of_the_frames(
+    transcriber: Transcriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made-up log-probabilities: every ten minutes a word of three letters, 40 ms each."""
+    text = transcriber.bundle.text_side
+    second = round(1 / text.frame_seconds)
+    period, letter = 600 * second, 0.04
+    spelled = text.tokens.encode("abc")
+    settings = TranscriberSettings(windows=WindowSettings(seconds=300, overlap=4))
+    late = Transcriber(transcriber.bundle, settings=settings)
+    step = late._plan.step
+    heard = iter(range(10**6))
+
+    def rows(features: list[torch.Tensor]) -> list[torch.Tensor]:
+        made = []
+        for matrix in features:
+            start, count = next(heard) * step, len(matrix) // 2
+            log_probs = torch.full((count, len(text.tokens)), -20.0)
+            log_probs[:, 0] = 0.0
+            for number, token in enumerate(spelled):
+                places = torch.arange(start, start + count)
+                log_probs[places % period == 10 * second + 2 * number, 0] = -20.0
+                log_probs[places % period == 10 * second + 2 * number, token] = 0.0
+            made.append(log_probs)
+        return made
+
+    frames = transcriber.bundle.features.frames
+    monkeypatch.setattr(late._recognizer, "log_probs", rows)
+    monkeypatch.setattr(
+        type(late.bundle.front_end),
+        "features",
+        lambda self, waveform, name: torch.zeros(frames(len(waveform.samples)), 1),
+    )
+    block = np.full(60 * RATE, 0.1, np.float32)
+    recording = Recording("long", lambda: itertools.repeat(block, 600), offset=0.25)
+    ((_, answer),) = late.transcribe_all([recording])
+    assert isinstance(answer, Transcript)
+    assert answer.duration == 36000.0
+    assert [word.text for word in answer.words] == ["abc"] * 60
+    for number, word in enumerate(answer.words):
+        begin = 0.25 + 600 * number + 10
+        assert word.start == pytest.approx(begin, abs=letter)
+        assert word.start - answer.words[0].start == pytest.approx(600 * number, abs=1e-6)
+        assert word.end == pytest.approx(begin + 5 * text.frame_seconds, abs=2 * letter)
+    rounded = round_transcript(answer)
+    assert rounded.words[-1].start == pytest.approx(answer.words[-1].start, abs=0.00051)
+
+
+def test_a_recording_at_another_rate_has_the_same_times(
+    transcriber: Transcriber, tmp_path: Path
+) -> None:
+    """44.1 kHz, resampled block by block, as far as the end of two minutes."""
+    samples, _ = talk(60, 1.2)
+    soundfile.write(tmp_path / "a.wav", soxr.resample(samples, RATE, 44100), 44100)
+    slow, fast = (
+        transcriber.transcribe(Waveform(samples, RATE)),
+        transcriber.transcribe(tmp_path / "a.wav"),
+    )
+    assert slow.duration > 100
+    assert fast.duration == pytest.approx(slow.duration, abs=0.01)
+    assert word_errors(slow.text, fast.text).rate < 0.05
+    for word in fast.words:
+        near = min(slow.words, key=lambda one, word=word: abs(one.start - word.start))
+        assert abs(near.start - word.start) <= 0.05
 
 
 def test_cut_at_windows_costs_next_to_nothing(transcriber: Transcriber) -> None:
