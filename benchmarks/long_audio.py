@@ -111,7 +111,8 @@ def measure_memory(
     if longest > hours:
         grown = (most - megabytes) / (longest - hours)
         spoken = (many - words) / (longest - hours)
-        print(f"each hour of {spoken:.0f} words adds {grown:.2f} MB to the peak ({format})")
+        share = f", {grown / spoken * 10_000:.2f} MB for 10,000 words" if spoken else ""
+        print(f"each hour of {spoken:.0f} words adds {grown:.2f} MB to the peak ({format}){share}")
 
 
 def count_words(path: Path, format: str) -> int:

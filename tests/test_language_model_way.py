@@ -248,7 +248,7 @@ class TestFlagsOfTranscribe:
     def test_the_weight_of_the_language_model_matters(
         self, way: Way, rates: dict[str, float]
     ) -> None:
-        assert self.transcribe(way, "--lm-weight", "9") != self.transcribe(way)
+        assert self.transcribe(way, "--lm-weight", "99") != self.transcribe(way)
 
     def test_hotwords_are_recovered_by_as_much_as_wanted(
         self, way: Way, rates: dict[str, float]

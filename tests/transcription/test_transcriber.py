@@ -86,10 +86,10 @@ def test_segments_end_at_pauses(transcriber: Transcriber) -> None:
     samples, begins = talk(20, 1.2)
     found = one(transcriber, samples, 10**9)
     assert len(found.segments) == len(begins)
-    exact = [
-        text for (text, _), one in zip(begins, found.segments, strict=True) if text == one.text
-    ]
-    assert len(exact) >= 19
+    errors = sum_counts(
+        word_errors(text, one.text) for (text, _), one in zip(begins, found.segments, strict=True)
+    )
+    assert errors.rate <= 0.1
 
 
 def test_how_the_samples_come_changes_nothing(transcriber: Transcriber) -> None:
