@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from pathlib import Path
@@ -59,3 +60,15 @@ def test_folder_in_the_way_is_named_and_stays(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="report: cannot be written"):
         write_text(tmp_path / "report", "words")
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Path, text: str, encoding: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(DataError, match=r"a\.txt: cannot be written \(No space left on device\)"):
+        write_text(tmp_path / "a.txt", "words")
+    assert not list(tmp_path.iterdir())

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +35,15 @@ class _Job:
     channel: int | None
     seconds: float = 0.0  # as the file's header says; 0: it cannot be read
     sample_rate: int | None = None  # of the file, Hz
+
+
+@dataclass
+class _Tally:
+    """What became of the jobs."""
+
+    heard: float = 0.0  # seconds
+    bad: int = 0  # recordings that could not be transcribed
+    unwritten: int = 0  # transcripts of which a file could not be written
 
 
 def transcribe_files(
@@ -86,30 +95,38 @@ def transcribe_files(
         recordings = [
             _recording(job, transcriber.sample_rate, named[job.source.path]) for job in jobs
         ]
-        pairs = zip(
-            jobs,
-            transcriber.transcribe_all(
-                recordings, pool, lambda seconds: progress.advance(task, seconds)
-            ),
-            strict=True,
+        started = time.monotonic()
+        answers = transcriber.transcribe_all(
+            recordings, pool, lambda seconds: progress.advance(task, seconds)
         )
-        started, heard, bad, unwritten = time.monotonic(), 0.0, len(failed), 0
-        for job, (_, answer) in pairs:
-            if isinstance(answer, Transcript):
-                heard += answer.duration
-                alone = len(jobs) == 1 and not failed
-                problems = delivery.write(answer, Path(job.stem), alone=alone)
-                for problem in problems:
-                    _tell(problem)
-                unwritten += bool(problems)
-            else:
-                # What came on standard input has a path of its own only while it is kept.
-                _tell(str(answer).replace(str(job.source.path), job.source.name))
-                bad += 1
-    _summarise(heard, time.monotonic() - started, bad, len(jobs) + len(failed))
-    if unwritten and len(jobs) > 1:
-        _tell(f"{unwritten} of {len(jobs)} transcripts not written")
-    return not bad and not unwritten
+        pairs = ((job, answer) for job, (_, answer) in zip(jobs, answers, strict=True))
+        tally = _deliver(pairs, delivery, alone=len(jobs) == 1 and not failed)
+    bad = tally.bad + len(failed)
+    _summarise(tally.heard, time.monotonic() - started)
+    if bad and len(jobs) + len(failed) > 1:
+        _tell(f"{bad} of {len(jobs) + len(failed)} recordings not transcribed")
+    if tally.unwritten and len(jobs) > 1:
+        _tell(f"{tally.unwritten} of {len(jobs)} transcripts not written")
+    return not bad and not tally.unwritten
+
+
+def _deliver(
+    pairs: Iterable[tuple[_Job, Transcript | AsrError]], delivery: Delivery, *, alone: bool
+) -> _Tally:
+    """Deliver what can be delivered, and say what cannot."""
+    tally = _Tally()
+    for job, answer in pairs:
+        if isinstance(answer, Transcript):
+            tally.heard += answer.duration
+            problems = delivery.write(answer, Path(job.stem), alone=alone)
+            for problem in problems:
+                _tell(problem)
+            tally.unwritten += bool(problems)
+        else:
+            # What came on standard input has a path of its own only while it is kept.
+            _tell(str(answer).replace(str(job.source.path), job.source.name))
+            tally.bad += 1
+    return tally
 
 
 def _tell(message: object) -> None:
@@ -167,7 +184,7 @@ def _say_resampling(jobs: Sequence[_Job], sample_rate: int) -> None:
         _tell(f"{name}{more}: resampled from {rate} Hz to the model's {sample_rate} Hz")
 
 
-def _summarise(seconds: float, took: float, bad: int, count: int) -> None:
+def _summarise(seconds: float, took: float) -> None:
     if seconds:
         took = max(took, 1e-9)
         speed = seconds / took
@@ -175,8 +192,6 @@ def _summarise(seconds: float, took: float, bad: int, count: int) -> None:
             f"{seconds:.1f} s of sound in {took:.1f} s, {speed:.{0 if speed >= 10 else 1}f} times "
             f"real time (real-time factor {took / seconds:#.3g})"
         )
-    if bad and count > 1:
-        _tell(f"{bad} of {count} recordings not transcribed")
 
 
 def _progress_bar() -> Progress:

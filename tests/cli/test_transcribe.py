@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from asr.bundle import MODEL_FOLDER, Bundle, save_bundle
 from asr.cli import app, main
 from asr.encoder.encoder import Encoder, EncoderSettings
+from asr.errors import ConfigError
 from asr.features import FeatureSettings
 from asr.manifest import Utterance, write_manifest
 from asr.text import Normalizer
@@ -165,6 +166,13 @@ def test_decode_names_each_recording_it_cannot_read_and_delivers_the_others(
     assert output.read_text() == printed.stdout
     ids = [json.loads(line)["id"] for line in printed.stdout.splitlines()]
     assert ids == ["first", "last"]
+
+
+def test_decode_refuses_a_bonus_for_no_hotwords(model: Path, wav: Path, tmp_path: Path) -> None:
+    write_manifest(tmp_path / "set.jsonl", [Utterance("a", wav, 1.0, "a")])
+    result = run("decode", tmp_path / "set.jsonl", "--model", model, "--hotword-bonus", "3")
+    assert isinstance(result.exception, ConfigError)
+    assert "hotwords: none are named" in str(result.exception)
 
 
 def test_info_shows_settings_tokens_and_card(model: Path) -> None:
