@@ -16,7 +16,13 @@ from asr.recognizer import MANY, decoding_pool
 ROOT = Path(__file__).parents[2]
 
 _SLOW = """
-import time
+import signal, time
+
+def load_mask():
+    return mask
+
+def mask(rows):
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 def load():
     time.sleep(0.2)
@@ -37,6 +43,16 @@ if __name__ == "__main__":
             list(pool.decode((number, torch.zeros(2, 2)) for number in range(10000)))
     except KeyboardInterrupt:
         sys.exit(130)
+"""
+
+
+_MASK = """
+import torch, slow
+from asr.decoding.pool import DecodingPool
+
+if __name__ == "__main__":
+    with DecodingPool(slow.load_mask, 1) as pool:
+        print(list(pool.decode([("a", torch.zeros(2, 2))])))
 """
 
 
@@ -76,6 +92,21 @@ def processes_in(group: int) -> int:
     )
     lines = [line.split() for line in listed.stdout.splitlines()]
     return sum(int(number) == group and state[0] != "Z" for number, state in lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not blocked there")
+def test_a_process_is_deaf_to_ctrl_c_from_its_first_moment(tmp_path: Path) -> None:
+    """Before it has imported what ignores it."""
+    (tmp_path / "slow.py").write_text(_SLOW)
+    (tmp_path / "main.py").write_text(_MASK)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "main.py")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    assert done.stdout == "[('a', True)]\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process group")
