@@ -1,0 +1,37 @@
+"""Processes leave Ctrl-C to the one that started them."""
+
+import operator
+import signal
+import sys
+
+import pytest
+
+from asr.processes import interrupts_later, make_workers
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not blocked there")
+def test_a_process_is_deaf_to_ctrl_c_from_its_first_moment() -> None:
+    """Also before it has imported what ignores it."""
+    with make_workers(1) as workers:
+        with interrupts_later():
+            masked = workers.submit(signal.pthread_sigmask, signal.SIG_BLOCK, [])
+        handler = workers.submit(signal.getsignal, signal.SIGINT)
+        assert signal.SIGINT in masked.result()
+        assert handler.result() == signal.SIG_IGN
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not blocked there")
+def test_ctrl_c_while_processes_start_comes_afterwards() -> None:
+    reached = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        with interrupts_later():
+            signal.raise_signal(signal.SIGINT)
+            reached.append("the end of the block")
+        reached.append("what follows")
+    assert reached == ["the end of the block"]
+
+
+def test_work_begins_with_what_was_given() -> None:
+    with make_workers(1, operator.setitem, {}, "a", 1) as workers, interrupts_later():
+        assert workers.submit(abs, -3).result() == 3
