@@ -1,9 +1,11 @@
 """Stages 1 to 3: the corpus becomes manifests, is checked, and gives the tokens."""
 
 import json
+import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from asr.augment.chain import WaveformChain
 from asr.doctor.examination import Expected, check_manifest
@@ -18,13 +20,20 @@ from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
 from asr.recipe.initialization import refuse_other_model, start_tokens
 from asr.text import Normalizer
-from asr.tokens import TokenTable, describe_characters, learn_tokens, tokens_from_json
+from asr.tokens import (
+    TokenTable,
+    describe_characters,
+    frames_needed,
+    learn_tokens,
+    tokens_from_json,
+)
 from data_prep import prepare_corpus
 
 _FINDINGS = "findings.json"
 _PAGE = "check.html"
 _LEFT_OUT = "left_out.json"
 _TOKENS = "tokens.json"
+_INFEASIBLE = "infeasible.json"
 _LEARNING = ("train", "dev")
 _SHOWN = 60  # tokens
 
@@ -79,13 +88,14 @@ def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
 
 def _check_learning(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
     """Check train or dev, whose targets must fit into their frames."""
-    fastest = max(recipe.augment.speeds) if split == "train" else 1.0
+    # How many pieces or phones a text has, its letters do not tell: `tokens` looks at those.
+    letters = recipe.tokens.kind == "characters"
     return check_manifest(
         read_manifest(prepared / f"{split}.jsonl"),
         recipe.check,
         normalizer=Normalizer(recipe.normalizer),
         expected=Expected(
-            encoder_frames=_encoder_frames(recipe, fastest),
+            encoder_frames=_encoder_frames(recipe, split) if letters else None,
             sample_rate=recipe.features.sample_rate,
         ),
     )
@@ -120,9 +130,18 @@ def _name_unknown_characters(recipe: Recipe, reports: Mapping[str, CheckReport])
 
 
 def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
-    """Stage 3: the token table of the training transcripts, or of the model to start from."""
+    """Stage 3: the token table of the training transcripts, or of the model to start from.
+
+    Utterances of train and dev with more tokens than CTC can emit in their frames are left out,
+    up to `check.max_bad_fraction` together with those that the check left out.
+
+    Raises:
+        ConfigError: the transcripts do not give the tokens that the settings ask for.
+        DataError: a text cannot be cut into tokens, or too many do not fit into their frames.
+    """
     normalizer = Normalizer(recipe.normalizer)
-    texts = [normalizer(one.text or "") for one in read_usable(folders, "train")]
+    usable = {split: read_usable(folders, split) for split in _LEARNING}
+    texts = [normalizer(one.text or "") for one in usable["train"]]
     if recipe.tokens.kind == "model":
         table = start_tokens(recipe, texts)
     else:
@@ -130,6 +149,62 @@ def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     write_text(output / _TOKENS, json.dumps(table.to_json(), ensure_ascii=False) + "\n")
     shown = " ".join(repr(symbol)[1:-1] for symbol in table.symbols[:_SHOWN])
     _say(f"{len(table)} tokens: {shown}{' …' if len(table) > _SHOWN else ''}")
+    infeasible = {split: _infeasible(recipe, usable[split], table, split) for split in _LEARNING}
+    write_text(output / _INFEASIBLE, json.dumps(infeasible, ensure_ascii=False, indent=1) + "\n")
+    for split, found in infeasible.items():
+        if found:
+            total = len(read_manifest(folders["prepare"] / f"{split}.jsonl"))
+            before = total - len(usable[split])
+            _bear_infeasible(recipe, split, found, before, total, output / _INFEASIBLE)
+
+
+def _infeasible(
+    recipe: Recipe, utterances: Sequence[Utterance], table: TokenTable, split: str
+) -> list[dict[str, Any]]:
+    """The utterances whose tokens CTC cannot emit in their frames, with both numbers."""
+    normalizer, frames = Normalizer(recipe.normalizer), _encoder_frames(recipe, split)
+    found = []
+    for one in utterances:
+        text = normalizer(one.text or "")
+        # As in training: what dev has beyond the table is not among its targets.
+        ids = table.encode(table.without_unknown(text) if split == "dev" else text)
+        needed, there = frames_needed(ids), frames(one.duration)
+        if needed > there:
+            path = str(one.audio_path)
+            numbers = {"tokens": len(ids), "frames_needed": needed, "frames": there}
+            found.append({"id": one.id, "audio_filepath": path} | numbers)
+    return found
+
+
+def _bear_infeasible(
+    recipe: Recipe,
+    split: str,
+    found: Sequence[Mapping[str, Any]],
+    before: int,
+    total: int,
+    listed: Path,
+) -> None:
+    """Name what does not fit; raise DataError where more is left out than the recipe bears.
+
+    `before` is how many the check has left out, of `total`.
+    """
+    names = "; ".join(
+        f"{one['id']}, {one['audio_filepath']}: {one['tokens']} tokens need {one['frames_needed']} "
+        f"encoder frames (one each, and a blank between equal neighbours), {one['frames']} are there"
+        for one in found[:5]
+    )
+    more = f"; all of them: {listed}" if len(found) > 5 else ""
+    bad, borne = before + len(found), recipe.check.max_bad_fraction
+    if bad <= borne * total:
+        _say(f"{split}: {len(found)} left out, too short for their tokens: {names}{more}")
+        return
+    raise DataError(
+        f"{split}: {bad} of {total} utterances cannot be used ({100 * bad / total:.1f} %, at most "
+        f"{100 * borne:g} % are borne): {before} by the check, {len(found)} too short for their "
+        f"tokens; the first: {names}; all of them: {listed}; check that text and audio belong "
+        "together, lower encoder.factor, or --set "
+        f"check.max_bad_fraction={math.ceil(100 * bad / total) / 100}"
+    )
 
 
 def read_tokens(folder: Path) -> TokenTable:
@@ -153,6 +228,24 @@ def read_usable(folders: Mapping[str, Path], split: str) -> list[Utterance]:
     return usable
 
 
+def read_learnable(folders: Mapping[str, Path], split: str) -> list[Utterance]:
+    """The usable utterances of train or dev whose tokens fit into their frames.
+
+    Raises:
+        DataError: none is left.
+    """
+    path = folders["tokens"] / _INFEASIBLE
+    infeasible = json.loads(path.read_text(encoding="utf-8"))[split]
+    left_out = {one["id"] for one in infeasible}
+    learnable = [one for one in read_usable(folders, split) if one.id not in left_out]
+    if not learnable:
+        raise DataError(
+            f"{split}: no utterance is left, all are too short for their tokens; see {path}; "
+            "check that text and audio belong together, or lower encoder.factor"
+        )
+    return learnable
+
+
 def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
     """The splits to decode and score: those the recipe names, or all but train and dev.
 
@@ -167,9 +260,10 @@ def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
     return list(recipe.test) or others or ["dev"]
 
 
-def _encoder_frames(recipe: Recipe, fastest: float) -> Callable[[float], int]:
+def _encoder_frames(recipe: Recipe, split: str) -> Callable[[float], int]:
     """Seconds -> encoder frames that are left when the utterance is played fastest."""
     features = recipe.features
+    fastest = max(recipe.augment.speeds) if split == "train" else 1.0  # nobody hurries dev
 
     def frames(seconds: float) -> int:
         samples = int(seconds / fastest * features.sample_rate)
