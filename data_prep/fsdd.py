@@ -59,22 +59,22 @@ class Options(Settings):
     seed: int = 0  # of what is joined
 
     @model_validator(mode="after")
-    def _only_of_strings(self) -> "Options":
-        others = self.model_fields_set - {"kind", "held_out"}
-        if self.kind == "isolated" and others:
-            raise ValueError(
-                f"{', '.join(sorted(others))}: for strings only, and kind is isolated: leave it "
-                "out, or set kind: strings"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _order_ranges(self) -> "Options":
         if self.min_digits > self.max_digits:
             raise ValueError(f"min_digits {self.min_digits} is above max_digits {self.max_digits}")
         if self.silence_min > self.silence_max:
             raise ValueError(
                 f"silence_min {self.silence_min} is above silence_max {self.silence_max}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_of_strings(self) -> "Options":
+        others = self.model_fields_set - {"kind", "held_out"}
+        if self.kind == "isolated" and others:
+            raise ValueError(
+                f"{', '.join(sorted(others))}: for strings only, and kind is isolated: leave it "
+                "out, or set kind: strings"
             )
         return self
 

@@ -102,8 +102,8 @@ def _say_unclear(names: Sequence[str], files: int) -> None:
     """Count the files that lend no words to the strings, and name three of them."""
     if names:
         print(
-            f"yesno: {len(names)} of {files} training files are not cut into words for the strings, "
-            f"not having {_WORDS_IN_A_FILE} clear ones; they are trained on whole: "
+            f"yesno: {len(names)} of {files} training files are not cut into words for the "
+            f"strings, not having {_WORDS_IN_A_FILE} clear ones; they are trained on whole: "
             f"{name_some(names, most=3)}",
             file=sys.stderr,
         )

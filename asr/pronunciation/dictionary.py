@@ -46,7 +46,7 @@ def load_dictionary(path: Path | None, normalize: Callable[[str], str]) -> Dicti
 
 
 def _say_left_out(path: Path, left_out: Mapping[str, str]) -> None:
-    """Count the entries that are no word of the transcripts, and name three with what they became."""
+    """Count the entries that are no single word once normalised, and name three of them."""
     first = ", ".join(f"'{word}' ('{text}')" for word, text in [*left_out.items()][:_NAMED])
     more = ", …" if len(left_out) > _NAMED else ""
     print(

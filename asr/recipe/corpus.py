@@ -189,8 +189,9 @@ def _bear_infeasible(
     `before` is how many the check has left out, of `total`.
     """
     names = "; ".join(
-        f"{one['id']}, {one['audio_filepath']}: {one['tokens']} tokens need {one['frames_needed']} "
-        f"encoder frames (one each, and a blank between equal neighbours), {one['frames']} are there"
+        f"{one['id']}, {one['audio_filepath']}: {one['tokens']} tokens need "
+        f"{one['frames_needed']} encoder frames (one each, and a blank between equal neighbours), "
+        f"{one['frames']} are there"
         for one in found[:5]
     )
     more = f"; all of them: {listed}" if len(found) > 5 else ""

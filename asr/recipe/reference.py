@@ -27,9 +27,9 @@ from data_prep import CORPORA, load_corpus
 
 _HEADER = """# Settings
 
-All that `recipe.yaml` and `--set KEY=VALUE` can say. Lists are written `[1, 2]`, sections as YAML's mappings;
-`null` turns an optional setting off. This page is made by `asr settings --markdown > docs/settings.md` from the
-settings classes themselves; `asr settings training` prints one section.
+All that `recipe.yaml` and `--set KEY=VALUE` can say. Lists are written `[1, 2]`; `null` (None in
+the descriptions) leaves a setting open, or turns a section off. This page is made from the settings
+classes by `asr settings --markdown > docs/settings.md`; `asr settings training` prints one section.
 """
 _TOP = "recipe"
 _WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path"}
