@@ -1,11 +1,9 @@
 """Stages 1 to 3: the corpus becomes manifests, is checked, and gives the tokens."""
 
 import json
-import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from asr.augment.chain import WaveformChain
 from asr.doctor.examination import Expected, check_manifest
@@ -13,17 +11,16 @@ from asr.doctor.findings import CheckReport
 from asr.doctor.leakage import add_leakage
 from asr.doctor.page import write_page
 from asr.doctor.settings import CheckSettings
-from asr.encoder.subsampling import subsampled
 from asr.errors import ConfigError, DataError
 from asr.files import write_text
 from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
+from asr.recipe.feasibility import bear_infeasible, encoder_frames, find_infeasible
 from asr.recipe.initialization import refuse_other_model, start_tokens
 from asr.text import Normalizer
 from asr.tokens import (
     TokenTable,
     describe_characters,
-    frames_needed,
     learn_tokens,
     tokens_from_json,
 )
@@ -95,7 +92,7 @@ def _check_learning(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
         recipe.check,
         normalizer=Normalizer(recipe.normalizer),
         expected=Expected(
-            encoder_frames=_encoder_frames(recipe, split) if letters else None,
+            encoder_frames=encoder_frames(recipe, split) if letters else None,
             sample_rate=recipe.features.sample_rate,
         ),
     )
@@ -149,63 +146,15 @@ def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     write_text(output / _TOKENS, json.dumps(table.to_json(), ensure_ascii=False) + "\n")
     shown = " ".join(repr(symbol)[1:-1] for symbol in table.symbols[:_SHOWN])
     _say(f"{len(table)} tokens: {shown}{' …' if len(table) > _SHOWN else ''}")
-    infeasible = {split: _infeasible(recipe, usable[split], table, split) for split in _LEARNING}
+    infeasible = {
+        split: find_infeasible(recipe, usable[split], table, split) for split in _LEARNING
+    }
     write_text(output / _INFEASIBLE, json.dumps(infeasible, ensure_ascii=False, indent=1) + "\n")
     for split, found in infeasible.items():
         if found:
             total = len(read_manifest(folders["prepare"] / f"{split}.jsonl"))
             before = total - len(usable[split])
-            _bear_infeasible(recipe, split, found, before, total, output / _INFEASIBLE)
-
-
-def _infeasible(
-    recipe: Recipe, utterances: Sequence[Utterance], table: TokenTable, split: str
-) -> list[dict[str, Any]]:
-    """The utterances whose tokens CTC cannot emit in their frames, with both numbers."""
-    normalizer, frames = Normalizer(recipe.normalizer), _encoder_frames(recipe, split)
-    found = []
-    for one in utterances:
-        text = normalizer(one.text or "")
-        # As in training: what dev has beyond the table is not among its targets.
-        ids = table.encode(table.without_unknown(text) if split == "dev" else text)
-        needed, there = frames_needed(ids), frames(one.duration)
-        if needed > there:
-            path = str(one.audio_path)
-            numbers = {"tokens": len(ids), "frames_needed": needed, "frames": there}
-            found.append({"id": one.id, "audio_filepath": path} | numbers)
-    return found
-
-
-def _bear_infeasible(
-    recipe: Recipe,
-    split: str,
-    found: Sequence[Mapping[str, Any]],
-    before: int,
-    total: int,
-    listed: Path,
-) -> None:
-    """Name what does not fit; raise DataError where more is left out than the recipe bears.
-
-    `before` is how many the check has left out, of `total`.
-    """
-    names = "; ".join(
-        f"{one['id']}, {one['audio_filepath']}: {one['tokens']} tokens need "
-        f"{one['frames_needed']} encoder frames (one each, and a blank between equal neighbours), "
-        f"{one['frames']} are there"
-        for one in found[:5]
-    )
-    more = f"; all of them: {listed}" if len(found) > 5 else ""
-    bad, borne = before + len(found), recipe.check.max_bad_fraction
-    if bad <= borne * total:
-        _say(f"{split}: {len(found)} left out, too short for their tokens: {names}{more}")
-        return
-    raise DataError(
-        f"{split}: {bad} of {total} utterances cannot be used ({100 * bad / total:.1f} %, at most "
-        f"{100 * borne:g} % are borne): {before} by the check, {len(found)} too short for their "
-        f"tokens; the first: {names}; all of them: {listed}; check that text and audio belong "
-        "together, lower encoder.factor, or --set "
-        f"check.max_bad_fraction={math.ceil(100 * bad / total) / 100}"
-    )
+            bear_infeasible(recipe, split, found, before, total, output / _INFEASIBLE)
 
 
 def read_tokens(folder: Path) -> TokenTable:
@@ -259,19 +208,6 @@ def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
             raise ConfigError(f"key 'test': no split '{split}'; there are: {', '.join(there)}")
     others = [split for split in there if split not in _LEARNING]
     return list(recipe.test) or others or ["dev"]
-
-
-def _encoder_frames(recipe: Recipe, split: str) -> Callable[[float], int]:
-    """Seconds -> encoder frames that are left when the utterance is played fastest."""
-    features = recipe.features
-    fastest = max(recipe.augment.speeds) if split == "train" else 1.0  # nobody hurries dev
-
-    def frames(seconds: float) -> int:
-        samples = int(seconds / fastest * features.sample_rate)
-        # One less: resampling may round a sample away, and a frame with it.
-        return subsampled(features.frames(samples) - 1, recipe.encoder.factor)
-
-    return frames
 
 
 def _in_words(report: CheckReport, recipe: Recipe) -> str:

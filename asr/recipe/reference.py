@@ -110,7 +110,7 @@ def describe(
         default = field.get_default(call_default_factory=True, validated_data={})
         value = default if defaults is None else getattr(defaults, name)
         sections = section_types(field.annotation)
-        note = notes.get(name) or " ".join(_first_line(one) for one in sections)
+        note = " ".join(filter(None, [*map(_first_line, sections), notes.get(name)]))
         words = _type(field.annotation, field.metadata)
         yield Setting(f"{prefix}{name}", words, _default(value), note)
         for section in sections:

@@ -54,7 +54,7 @@ def test_every_field_has_its_type_default_and_comment() -> None:
         Setting("x.many", "list of: whole number, ≥ 0", "[1, 2]", "a | b"),
         Setting("x.inner", "section", "", "What is inside. And more."),
         Setting("x.inner.share", "number, > 0, ≤ 1", "0.25", ""),
-        Setting("x.optional", "section or null", "null", "None: off"),
+        Setting("x.optional", "section or null", "null", "What is inside. And more. None: off"),
         Setting("x.optional.share", "number, > 0, ≤ 1", "0.5", ""),
     ]
 
