@@ -2,7 +2,9 @@
 #   make demo    the recognition of digits, from nothing to a word error rate
 #   make test    the whole test suite
 #   make check   formatting, lint, types
-#   make bench   the benchmarks
+#   make bench   the benchmarks that need neither a model nor data; these want them:
+#                benchmarks/streaming.py, language_models.py (a model, a manifest), opening.py (an
+#                ARPA file); long_audio.py and transcribe.py take a model, too
 
 VENV := .venv
 # The first Python of a supported version that really runs; override with PYTHON=...
@@ -25,11 +27,16 @@ check: $(VENV)/.has-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 
-bench: $(VENV)/.has-test
+bench: $(VENV)/.has-test $(VENV)/.has-bench
 	$(VENV)/bin/python benchmarks/training.py
 	$(VENV)/bin/python benchmarks/training.py --busy
+	$(VENV)/bin/python benchmarks/training.py --epoch
 	$(VENV)/bin/python benchmarks/scaling.py
 	$(VENV)/bin/python benchmarks/decoding.py
+	$(VENV)/bin/python benchmarks/scoring.py
+	$(VENV)/bin/python benchmarks/report.py
+	$(VENV)/bin/python benchmarks/long_audio.py --minutes 10 60
+	$(VENV)/bin/python benchmarks/transcribe.py --seconds 3 600
 
 clean:
 	rm -rf $(VENV)

@@ -158,7 +158,10 @@ def _read_settings(
             tokens_from_json(description["tokens"], where),
         )
     except (KeyError, TypeError, ConfigError) as error:
-        raise ModelError(f"{where}: not a complete model description ({error})") from None
+        raise ModelError(
+            f"{where}: not a complete model description ({error}); copy the model again, or train "
+            "it anew"
+        ) from None
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -196,7 +199,9 @@ def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
 def _stats(weights: Mapping[str, Tensor], dimension: int, path: Path) -> FeatureStats:
     for name in (_STATS + "mean", _STATS + "std"):
         if name not in weights:
-            raise ModelError(f"{path}: '{name}' is missing, which global CMVN needs")
+            raise ModelError(
+                f"{path}: '{name}' is missing, which global CMVN needs; copy the model again"
+            )
         shape = tuple(weights[name].shape)
         if shape != (dimension,):
             raise ModelError(

@@ -10,7 +10,7 @@ from asr.settings import Settings
 class CardSettings(Settings):
     """What people should know of a model that they have not trained themselves."""
 
-    title: str | None = None
+    title: str | None = None  # what the model is called
     language: str | None = None  # BCP 47, as en or de-AT
     licence: str | None = None  # of the weights
     attribution: str | None = None  # whom to name, and how

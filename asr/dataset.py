@@ -1,7 +1,10 @@
 """Dataset: an Utterance becomes an Example, Examples become a Batch."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import parent_process
 from typing import Self
 
 import torch
@@ -44,6 +47,14 @@ class Batch:
         return replace(self, features=self.features.pin_memory())
 
 
+@cache  # said once a run, however many recordings there are
+def _say_resampling(came: int, wanted: int) -> None:
+    # The other processes of a run read recordings of the same sets.
+    if parent_process() is None:
+        words = f"asr: recordings at {came} Hz are resampled to the model's {wanted} Hz"
+        print(words, file=sys.stderr, flush=True)
+
+
 @dataclass(frozen=True)
 class FrontEnd:
     """All that happens to a recording before the encoder; the same in training and use."""
@@ -57,7 +68,10 @@ class FrontEnd:
         duration = None if whole and utterance.duration == 0.0 else utterance.duration
         waveform = load_audio(utterance.audio_path, offset=utterance.offset, duration=duration)
         refuse_silence(waveform, utterance.audio_path)
-        return resample(waveform, self.extractor.settings.sample_rate)
+        rate = self.extractor.settings.sample_rate
+        if waveform.sample_rate != rate:
+            _say_resampling(waveform.sample_rate, rate)
+        return resample(waveform, rate)
 
     def features(self, waveform: Waveform, name: str) -> Tensor:
         """Waveform -> (T, F) normalised features; `name` is what an error calls it."""
@@ -71,7 +85,8 @@ class FrontEnd:
         if int(lengths) == 0:
             least = self.extractor.settings.fft_size / waveform.sample_rate
             raise AudioError(
-                f"{name}: too short: {waveform.duration:.3f} s; expected at least {least:.3f} s"
+                f"{name}: too short: {waveform.duration:.3f} s; expected at least {least:.3f} s; "
+                "check its offset and duration, or leave the utterance out"
             )
         features: Tensor = raw[0, : int(lengths)]
         return features

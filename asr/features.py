@@ -20,16 +20,17 @@ _MIN_STD = 1e-3
 class FeatureSettings(Settings):
     """What the model listens to. The sample rate belongs to the model."""
 
-    kind: Literal["log_mel", "mfcc"] = "log_mel"
+    kind: Literal["log_mel", "mfcc"] = "log_mel"  # energies in mel bands, or their cepstrum
     sample_rate: int = Field(default=16000, ge=4000)  # Hz
-    window_seconds: float = Field(default=0.025, gt=0, le=1)
-    shift_seconds: float = Field(default=0.010, gt=0, le=1)
+    window_seconds: float = Field(default=0.025, gt=0, le=1)  # of each frame
+    shift_seconds: float = Field(default=0.010, gt=0, le=1)  # from one frame to the next
     mels: int = Field(default=64, ge=4)  # filters, equally spaced in mel
     coefficients: int = Field(default=20, ge=1)  # of the cepstrum, for mfcc only
-    low_hz: float = Field(default=20.0, ge=0)
+    low_hz: float = Field(default=20.0, ge=0)  # where the lowest filter begins
     # How far below an utterance's loudest energy the quietest may be: what is quieter is raised to
     # that. So recordings sound equally noisy in their pauses, however quiet the room. None: as is.
     range_db: float | None = Field(default=None, gt=0)
+    # Mean and deviation of the training, or of each utterance by itself
     cmvn: Literal["global", "per_utterance"] = "global"
 
     @model_validator(mode="after")

@@ -13,6 +13,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from asr.errors import ConfigError
 
 
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key: {"a": {"b": 1}} -> {"a.b": 1}; empty sections stay."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
 class Settings(BaseModel):
     """Frozen settings that refuse unknown keys and wrong types."""
 
@@ -65,7 +76,7 @@ def _hint(settings: type[BaseModel], location: Sequence[str | int]) -> str:
     unknown = str(location[-1])
     known = sorted(_fields(_sections_at(settings, location[:-1])))
     # The very same word in another section says more than a similar one in this.
-    same = [key for key in _all_keys(settings) if key.rpartition(".")[2] == unknown]
+    same = [key for key in all_keys(settings) if key.rpartition(".")[2] == unknown]
     near = difflib.get_close_matches(unknown, known, n=1)
     if same or near:
         return f"did you mean '{same[0] if same else _dotted([*location[:-1], near[0]])}'?"
@@ -83,15 +94,15 @@ def _sections_at(settings: type[BaseModel], location: Sequence[str | int]) -> li
         fields = _fields(sections)
         # Numbers count the items of a list; other parts that are no field name a union's member.
         if part in fields:
-            sections = _section_types(fields[str(part)])
+            sections = section_types(fields[str(part)])
     return sections
 
 
-def _section_types(annotation: Any) -> list[type[BaseModel]]:
-    """The settings classes in an annotation: `A | None` -> [A], `tuple[A, ...]` -> [A]."""
+def section_types(annotation: Any) -> list[type[BaseModel]]:
+    """Return the settings classes in an annotation: `A | None` -> [A], `tuple[A, ...]` -> [A]."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for part in get_args(annotation) for found in _section_types(part)]
+    return [found for part in get_args(annotation) for found in section_types(part)]
 
 
 def _fields(sections: Sequence[type[BaseModel]]) -> dict[str, Any]:
@@ -103,9 +114,9 @@ def _fields(sections: Sequence[type[BaseModel]]) -> dict[str, Any]:
     }
 
 
-def _all_keys(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def all_keys(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every dotted key below `settings`."""
     for name, annotation in _fields([settings]).items():
         yield f"{prefix}{name}"
-        for section in _section_types(annotation):
-            yield from _all_keys(section, f"{prefix}{name}.")
+        for section in section_types(annotation):
+            yield from all_keys(section, f"{prefix}{name}.")

@@ -2,6 +2,7 @@
 
     python benchmarks/training.py                 # the step
     python benchmarks/training.py --busy          # the same work, alone and beside other programs
+    python benchmarks/training.py --epoch         # whole epochs, data included, beside the steps
 
 All of it is random data of the stated shape. Times are the fastest of the repeats; within one run
 their ratios are what counts. The step is the recurrent layers, forward and backward:
@@ -13,6 +14,10 @@ their ratios are what counts. The step is the recurrent layers, forward and back
 With --busy it is whole training steps, as training itself takes them, in four arrangements: all
 threads in one process, which wait for each other by spinning or passively; one thread; and one
 process a core with one thread each.
+
+With --epoch it is the epochs of one process over recordings of noise: first their features are
+made, then they come from memory, unless noise and rooms make others in every epoch; and the same
+steps with all batches at hand.
 """
 
 import argparse
@@ -21,11 +26,14 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
+from epochs import print_epochs, write_utterances
 from steps import FACTOR, fastest_step, random_batch
 from torch import Tensor, nn
 
@@ -52,10 +60,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--busy", action="store_true", help="compare arrangements of threads")
+    parser.add_argument("--epoch", action="store_true", help="whole epochs, data included")
+    parser.add_argument("--utterances", type=int, default=400, help="of --epoch")
     parser.add_argument("--arrangement", help=argparse.SUPPRESS)  # what --busy starts
     chosen = parser.parse_args()
     if chosen.arrangement:
         print(json.dumps(speed_here(chosen)))
+    elif chosen.epoch:
+        with tempfile.TemporaryDirectory() as folder:
+            utterances = write_utterances(Path(folder), chosen.utterances)
+            device = torch.device(chosen.device)
+            print_epochs(utterances, device, layers=chosen.layers, hidden=chosen.hidden)
     elif chosen.busy:
         compare_arrangements(chosen)
     else:

@@ -45,18 +45,18 @@ _ARCHIVE = Archive(
 class Options(Settings):
     """Settings of the FSDD corpus; those from `train_strings` on are for `strings` only."""
 
-    kind: Literal["isolated", "strings"] = "isolated"
+    kind: Literal["isolated", "strings"] = "isolated"  # digits alone, or several in a row
     held_out: str | None = None  # a speaker; None: the corpus's own split
-    train_strings: int = Field(default=2000, ge=1)
-    dev_strings: int = Field(default=200, ge=1)
-    test_strings: int = Field(default=300, ge=1)
+    train_strings: int = Field(default=2000, ge=1)  # strings to train on
+    dev_strings: int = Field(default=200, ge=1)  # strings of dev
+    test_strings: int = Field(default=300, ge=1)  # strings of the test
     # More voices: strings that a synthesiser speaks, for training only (needs 'asr[demo]').
     synthetic_strings: int = Field(default=0, ge=0)
-    min_digits: int = Field(default=1, ge=1)
-    max_digits: int = Field(default=7, ge=1)
+    min_digits: int = Field(default=1, ge=1)  # in a string
+    max_digits: int = Field(default=7, ge=1)  # in a string
     silence_min: float = Field(default=0.05, ge=0)  # seconds
     silence_max: float = Field(default=0.4, ge=0)  # seconds
-    seed: int = 0
+    seed: int = 0  # of what is joined
 
     @model_validator(mode="after")
     def _order_ranges(self) -> "Options":
@@ -65,6 +65,16 @@ class Options(Settings):
         if self.silence_min > self.silence_max:
             raise ValueError(
                 f"silence_min {self.silence_min} is above silence_max {self.silence_max}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_of_strings(self) -> "Options":
+        others = self.model_fields_set - {"kind", "held_out"}
+        if self.kind == "isolated" and others:
+            raise ValueError(
+                f"{', '.join(sorted(others))}: for strings only, and kind is isolated: leave it "
+                "out, or set kind: strings"
             )
         return self
 

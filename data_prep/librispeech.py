@@ -47,9 +47,9 @@ _Subsets = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 class Options(Settings):
     """Which subsets serve what; each test subset becomes a split of its own name."""
 
-    train: _Subsets = Field(default=("train-clean-5",), min_length=1)
-    dev: _Subsets = Field(default=("dev-clean-2",), min_length=1)
-    test: _Subsets = ()
+    train: _Subsets = Field(default=("train-clean-5",), min_length=1)  # subsets to train on
+    dev: _Subsets = Field(default=("dev-clean-2",), min_length=1)  # subsets that are dev
+    test: _Subsets = ()  # each becomes a test set of its own name
 
     @model_validator(mode="after")
     def _keep_training_apart(self) -> "Options":

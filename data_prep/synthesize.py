@@ -53,24 +53,24 @@ class Options(Settings):
 
     sentences: Path | None = None  # text file, one sentence a line; None: strings of digits
     min_digits: int = Field(default=1, ge=1)  # digits in an utterance
-    max_digits: int = Field(default=7, ge=1)
-    train_utterances: int = Field(default=2000, ge=1)
-    dev_utterances: int = Field(default=150, ge=1)
+    max_digits: int = Field(default=7, ge=1)  # digits in an utterance
+    train_utterances: int = Field(default=2000, ge=1)  # to train on
+    dev_utterances: int = Field(default=150, ge=1)  # how many
     test_utterances: int = Field(default=300, ge=0)  # 0: no test set
-    train_voices: int = Field(default=70, ge=1)
-    dev_voices: int = Field(default=10, ge=1)
-    test_voices: int = Field(default=15, ge=1)
+    train_voices: int = Field(default=70, ge=1)  # no voice is in two splits
+    dev_voices: int = Field(default=10, ge=1)  # how many
+    test_voices: int = Field(default=15, ge=1)  # how many
     rate_min: int = Field(default=110, ge=80, le=450)  # words a minute
-    rate_max: int = Field(default=190, ge=80, le=450)
+    rate_max: int = Field(default=190, ge=80, le=450)  # words a minute
     pitch_min: int = Field(default=35, ge=0, le=100)  # 50 is the voice's own
-    pitch_max: int = Field(default=65, ge=0, le=100)
+    pitch_max: int = Field(default=65, ge=0, le=100)  # 50 is the voice's own
     max_silence: float = Field(default=0.25, ge=0, le=10)  # seconds before and after the speech
     peak_min: float = Field(default=0.2, gt=0, le=0.9)  # of full scale
-    peak_max: float = Field(default=0.8, gt=0, le=0.9)
+    peak_max: float = Field(default=0.8, gt=0, le=0.9)  # of full scale
     snr_min: float = Field(default=20.0, ge=0)  # dB, of the white noise below the speech
-    snr_max: float = Field(default=50.0, ge=0)
+    snr_max: float = Field(default=50.0, ge=0)  # dB
     sample_rate: int = Field(default=16000, ge=4000)  # Hz
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0)  # of texts, voices and noise
 
     @model_validator(mode="after")
     def _order_ranges(self) -> Self:

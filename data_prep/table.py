@@ -45,13 +45,13 @@ class Options(Settings):
     """Which columns are meant, and how the recordings are shared out."""
 
     path_column: str | None = None  # None: the first of the usual names
-    text_column: str | None = None
+    text_column: str | None = None  # as for the path; so for the next two
     speaker_column: str | None = None
     split_column: str | None = None
     dev: float = Field(default=0.1, gt=0, lt=1)  # share of the utterances, where no column says
-    test: float = Field(default=0.1, ge=0, lt=1)
+    test: float = Field(default=0.1, ge=0, lt=1)  # share of the utterances, where no column says
     max_bad: int = Field(default=0, ge=0)  # rows that may be left out; more of them are an error
-    seed: int = 1
+    seed: int = 1  # of the split
 
     @model_validator(mode="after")
     def _leave_some_to_train(self) -> Self:

@@ -9,6 +9,8 @@ words in any order: its files are cut into words and pauses, and joined anew, so
 and clicks of the pauses are heard in other places too.
 """
 
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -77,9 +79,11 @@ def prepare(options: Options, corpus: Path | None, output: Path) -> dict[str, Pa
         "dev": [one for number, one in enumerate(training) if number in held_out],
         "test": test,
     }
-    pieces = [piece for one in splits["train"] for piece in _cut(one)]
+    cuts = {one.id: _cut(one) for one in splits["train"]} if options.strings else {}
+    _say_unclear([name for name, cut in cuts.items() if not cut], len(cuts))
+    pieces = [piece for cut in cuts.values() for piece in cut]
     words = [piece for piece in pieces if piece.text]
-    if words and options.strings:
+    if words:
         splits["train"] += write_strings(
             words,
             options.strings,
@@ -92,6 +96,17 @@ def prepare(options: Options, corpus: Path | None, output: Path) -> dict[str, Pa
     for name, chosen in splits.items():
         write_manifest(manifests[name], chosen)
     return manifests
+
+
+def _say_unclear(names: Sequence[str], files: int) -> None:
+    """Count the files that lend no words to the strings, and name three of them."""
+    if names:
+        print(
+            f"yesno: {len(names)} of {files} training files are not cut into words for the "
+            f"strings, not having {_WORDS_IN_A_FILE} clear ones; they are trained on whole: "
+            f"{name_some(names, most=3)}",
+            file=sys.stderr,
+        )
 
 
 def _utterances(corpus: Path) -> list[Utterance]:

@@ -190,7 +190,7 @@ def test_a_table_of_more_tokens_than_weights_is_refused(saved: Path) -> None:
 
 def test_missing_statistics_are_named(saved: Path) -> None:
     edit_weights(saved, lambda weights: weights.pop("stats.std"))
-    with pytest.raises(ModelError, match=r"'stats.std' is missing, which global CMVN needs"):
+    with pytest.raises(ModelError, match=r"'stats.std' is missing, which global CMVN needs; copy"):
         load_bundle(saved)
 
 

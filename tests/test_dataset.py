@@ -11,7 +11,7 @@ from asr.augment.draw import draw
 from asr.augment.settings import AugmentSettings
 from asr.augment.spectrogram import spec_augment
 from asr.augment.waveform import perturb_speed
-from asr.dataset import Example, FrontEnd, SpeechDataset, collate
+from asr.dataset import Example, FrontEnd, SpeechDataset, _say_resampling, collate
 from asr.errors import AudioError, DataError
 from asr.features import FeatureExtractor, FeatureSettings, FeatureStats, normalize
 from asr.manifest import Utterance
@@ -244,7 +244,9 @@ def test_characters_without_a_token_are_named_before_anything_is_read(tmp_path: 
 
 def test_audio_too_short_for_a_frame_is_named_with_its_length(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", 400)
-    with pytest.raises(AudioError, match=r"a\.wav: too short: 0\.025 s; expected at least 0\.032"):
+    with pytest.raises(
+        AudioError, match=r"a\.wav: too short: 0\.025 s; expected at least 0\.032 s; check"
+    ):
         dataset([utterance(path, 400)]).example(0, 0)
 
 
@@ -280,3 +282,20 @@ def test_noise_takes_the_place_of_a_share_of_the_utterances(tmp_path: Path) -> N
     assert 0.15 < sum(silent) / len(silent) < 0.45
     assert silent[:40] != silent[40:80]
     assert len(noisy.targets(silent.index(True))) > 0, "it is what is said in other epochs"
+
+
+def test_resampling_is_said_once_a_run_with_both_rates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _say_resampling.cache_clear()
+    same = utterance(write(tmp_path / "same.wav", RATE), RATE)
+    front_end().load(same)
+    assert capsys.readouterr().err == ""
+    for name in ("a", "b"):
+        path = write(tmp_path / f"{name}.wav", 8000, rate=8000)
+        front_end().load(utterance(path, 8000, rate=8000))
+    front_end().load(utterance(write(tmp_path / "c.wav", 22050, rate=22050), 22050, rate=22050))
+    assert capsys.readouterr().err.splitlines() == [
+        "asr: recordings at 8000 Hz are resampled to the model's 16000 Hz",
+        "asr: recordings at 22050 Hz are resampled to the model's 16000 Hz",
+    ]

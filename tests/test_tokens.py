@@ -154,3 +154,25 @@ def test_frames_needed_is_the_shortest_ctc_path(text: str) -> None:
     needed = frames_needed(text)
     assert can_emit(text, needed)
     assert not can_emit(text, needed - 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"size": 200}, "size: 200 is for bpe; kind is characters: leave size out"),
+        ({"kind": "phones", "size": 200}, "size: 200 is for bpe; kind is phones"),
+        ({"kind": "bpe", "dictionary": "own.dict"}, "dictionary: own.dict is for phones; kind is"),
+        ({"dictionary": "own.dict"}, r"--set 'tokens=\{kind: characters\}'"),
+    ],
+)
+def test_settings_of_another_kind_of_tokens_are_refused(
+    values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TokenSettings.parse(values, "test")
+
+
+@pytest.mark.parametrize("kind", ["characters", "bpe", "phones", "model"])
+def test_settings_of_tokens_are_read_back_as_they_were_written(kind: str) -> None:
+    settings = TokenSettings.parse({"kind": kind}, "test")
+    assert TokenSettings.parse(settings.model_dump(mode="json"), "test") == settings

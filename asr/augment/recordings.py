@@ -86,7 +86,10 @@ def _read(path: Path, sample_rate: int, longest_seconds: float) -> Waveform:
     refuse_silence(waveform, path)
     resampled = resample(waveform, sample_rate)
     if len(resampled.samples) == 0:
-        raise AudioError(f"{path}: too short: nothing is left of it at {sample_rate} Hz")
+        raise AudioError(
+            f"{path}: too short: nothing is left of its {waveform.duration:.4f} s at {sample_rate} "
+            "Hz; give a longer recording, or remove it"
+        )
     return resampled
 
 

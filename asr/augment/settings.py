@@ -25,6 +25,7 @@ class ReverbSettings(Settings):
 
     probability: _Probability = 0.5  # that an utterance is heard in a room
     folder: str | None = None  # of impulse responses; None: they are generated from the next two
+    # Seconds in which the sound of a room falls by 60 dB.
     rt60: Annotated[tuple[_Seconds, _Seconds], AfterValidator(_rising)] = (0.2, 0.8)
     direct_db: _Decibels = (0.0, 12.0)  # energy of the direct sound over that of the reverberation
 
@@ -32,7 +33,7 @@ class ReverbSettings(Settings):
 class NoiseSettings(Settings):
     """Additive noise."""
 
-    probability: _Probability = 0.5
+    probability: _Probability = 0.5  # that an utterance has it
     snr: _Decibels = (5.0, 30.0)  # dB, drawn evenly
     folder: str | None = None  # of recordings; None: noise of a random colour, white to brown
 
@@ -40,7 +41,7 @@ class NoiseSettings(Settings):
 class BandSettings(Settings):
     """Band limits; as they stand, those of a telephone. Both ends are drawn evenly."""
 
-    probability: _Probability = 0.5
+    probability: _Probability = 0.5  # that an utterance has them
     low_hz: _Frequencies = (300.0, 300.0)  # 0: no lower limit
     high_hz: _Frequencies = (3400.0, 3400.0)  # from half the sample rate on: no upper limit
 
@@ -68,9 +69,9 @@ class AugmentSettings(Settings):
     gain_db: _Decibels | None = None  # drawn evenly
     band: BandSettings | None = None
     frequency_warp: float = Field(default=0.0, ge=0, le=0.5)  # the most an axis is stretched
-    frequency_masks: int = Field(default=2, ge=0)
+    frequency_masks: int = Field(default=2, ge=0)  # of SpecAugment, in each utterance
     frequency_mask_share: float = Field(default=0.2, ge=0, le=1)  # widest mask, of the bins
-    time_masks_per_second: float = Field(default=0.5, ge=0)
+    time_masks_per_second: float = Field(default=0.5, ge=0)  # of SpecAugment
     time_mask_frames: int = Field(default=15, ge=0)  # widest mask
 
     @property

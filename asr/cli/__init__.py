@@ -19,6 +19,7 @@ from asr.cli import (
     prepare,
     run,
     score,
+    settings,
     stage_alone,
     sweep,
     transcribe,
@@ -39,6 +40,7 @@ app.command("transcribe")(transcribe.transcribe)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
 app.command("check")(check.check)
+app.command("settings")(settings.settings)
 app.command("prepare")(prepare.prepare)
 app.command("train")(stage_alone.train)
 app.command("average")(stage_alone.average)

@@ -43,18 +43,11 @@ def prepare(
 
 def _parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
     """Read `key=value` settings, the values as YAML."""
-    import yaml
+    from asr.recipe.overrides import Override, merge
 
     options: dict[str, Any] = {}
     for assignment in assignments:
-        key, equals, value = assignment.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--set {assignment}: expected KEY=VALUE, such as --set seed=1")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(f"--set {assignment}: the value is not YAML ({reason})") from None
+        options = merge(options, Override.parse(assignment))
     return options
 
 

@@ -51,7 +51,7 @@ def align_tokens(log_probs: Tensor, ids: Sequence[int]) -> list[TokenSpan]:
     if (needed := frames_needed(ids)) > len(log_probs):
         raise DataError(
             f"{len(ids)} tokens cannot be aligned: they need {needed} frames, and there are "
-            f"{len(log_probs)}"
+            f"{len(log_probs)}; check that text and audio belong together, or leave it out"
         )
     rows = log_probs.float().cpu().contiguous()
     path, _ = forced_align(rows[None], torch.tensor([list(ids)], dtype=torch.int32), blank=0)

@@ -48,10 +48,10 @@ class BeamSettings(Settings):
     beam: int = Field(default=50, ge=1)  # hypotheses that are kept at each frame
     threshold: float = Field(default=20.0, gt=0)  # nats behind the best, from where they are not
     tokens: int | None = Field(default=None, ge=1)  # best tokens of a frame that are tried; or all
-    lm_weight: float = Field(default=0.5, ge=0)
+    lm_weight: float = Field(default=0.5, ge=0)  # of the log-probabilities of the language model
     word_bonus: float = 0.0  # nats a word, where there is a lexicon
     log_add: bool = True  # add up the paths of a text; otherwise its best path counts alone
-    nbest: int = Field(default=1, ge=1)
+    nbest: int = Field(default=1, ge=1)  # texts that are given of each utterance
 
 
 class BeamDecoder:

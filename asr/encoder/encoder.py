@@ -15,10 +15,10 @@ from asr.settings import Settings
 class EncoderSettings(Settings):
     """The shape of the acoustic model."""
 
-    cell: Cell = "lstm"
-    layers: int = Field(default=3, ge=1)
+    cell: Cell = "lstm"  # plain (tanh, relu) or gated (gru, lstm)
+    layers: int = Field(default=3, ge=1)  # recurrent ones
     hidden: int = Field(default=256, ge=1)  # units a direction
-    bidirectional: bool = True
+    bidirectional: bool = True  # whether a layer also reads backwards
     projection: int | None = Field(
         default=None, ge=1
     )  # width after each layer; None: no projection
@@ -26,6 +26,7 @@ class EncoderSettings(Settings):
         default=0.2, ge=0, lt=1
     )  # after each layer, the same units in all frames
     layer_norm: bool = True  # before each layer and the head
+    # frames joined, or strided convolutions
     subsampling: Literal["stacking", "convolution"] = "stacking"
     factor: int = Field(default=4, ge=1, le=8)  # feature frames per encoder frame
     channels: int = Field(default=32, ge=1)  # of the convolution

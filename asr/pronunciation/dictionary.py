@@ -1,6 +1,7 @@
 """Pronouncing dictionaries, in the format of CMUdict: a word, then its phones, on each line."""
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ Phones = tuple[str, ...]
 Dictionary = Mapping[str, tuple[Phones, ...]]  # the first pronunciation is the usual one
 
 _NUMBERED = re.compile(r"\(\d+\)$")  # "read(2)": another pronunciation of the same word
+_NAMED = 3  # entries that are left out
 _COMMENT = re.compile(r"\s#.*")
 
 
@@ -17,7 +19,7 @@ def load_dictionary(path: Path | None, normalize: Callable[[str], str]) -> Dicti
     """Read a dictionary.
 
     Words are normalised as transcripts are; those that no word or several are left of are not
-    taken.
+    taken, and counted on stderr where the dictionary is the user's own.
 
     Args:
         path: a text file; None: CMUdict, of American English, without its stress marks.
@@ -29,13 +31,29 @@ def load_dictionary(path: Path | None, normalize: Callable[[str], str]) -> Dicti
     """
     entries = _cmu_entries() if path is None else _read_entries(path)
     found: dict[str, dict[Phones, None]] = {}
+    left_out: dict[str, str] = {}
     for word, phones in entries:
         normalized = normalize(word)
         if normalized and " " not in normalized:
             found.setdefault(normalized, {})[phones] = None
+        else:
+            left_out[word] = normalized
     if not found:
         raise DataError(f"{path}: no word in it; expected lines such as 'hello  HH AH L OW'")
+    if path is not None and left_out:
+        _say_left_out(path, left_out)
     return {word: tuple(pronunciations) for word, pronunciations in found.items()}
+
+
+def _say_left_out(path: Path, left_out: Mapping[str, str]) -> None:
+    """Count the entries that are no single word once normalised, and name three of them."""
+    first = ", ".join(f"'{word}' ('{text}')" for word, text in [*left_out.items()][:_NAMED])
+    more = ", …" if len(left_out) > _NAMED else ""
+    print(
+        f"    {path}: {len(left_out)} entries left out, of which the normaliser leaves no word or "
+        f"several: {first}{more}",
+        file=sys.stderr,
+    )
 
 
 def _read_entries(path: Path) -> Iterable[tuple[str, Phones]]:

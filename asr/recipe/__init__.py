@@ -1,6 +1,7 @@
 """Recipes: what a user writes down (`config`), and the engine that walks its stages.
 
 config    recipe.yaml and --set -> Recipe
+reference every setting in words
 stage     what a stage is, and how one is named on the command line
 record    what a finished stage leaves on record; content hashes
 folder    a stage's folder: partial, finished, replaced, recovered

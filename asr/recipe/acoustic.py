@@ -16,7 +16,7 @@ from asr.encoder.encoder import Encoder
 from asr.features import FeatureExtractor, FeatureStats
 from asr.files import whole_file, write_text
 from asr.recipe.config import Recipe
-from asr.recipe.corpus import read_tokens, read_usable
+from asr.recipe.corpus import read_learnable, read_tokens, read_usable
 from asr.recipe.initialization import initialize, start_stats, start_weights
 from asr.recipe.launch import current_launch
 from asr.text import Normalizer
@@ -177,7 +177,7 @@ def _training_data(recipe: Recipe, folders: Mapping[str, Path], tokens: TokenTab
     normalizer = Normalizer(recipe.normalizer)
     cache = int(recipe.training.cache_gib * _GIB)
     dev = SpeechDataset(
-        read_usable(folders, "dev"),
+        read_learnable(folders, "dev"),
         front_end,
         tokens=tokens,
         normalizer=normalizer,
@@ -185,7 +185,7 @@ def _training_data(recipe: Recipe, folders: Mapping[str, Path], tokens: TokenTab
         lenient=True,
     )
     training = SpeechDataset(
-        read_usable(folders, "train"),
+        read_learnable(folders, "train"),
         front_end,
         tokens=tokens,
         normalizer=normalizer,

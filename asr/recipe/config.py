@@ -34,7 +34,7 @@ class CorpusSettings(Settings):
     """Which corpus, and what its preparation is told."""
 
     name: str  # a module of data_prep
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)  # see the corpus's own section
 
 
 class DecodingSettings(Settings):
@@ -75,9 +75,9 @@ class Recipe(Settings):
     """All settings of an experiment; each section is obeyed by the code beside its class."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")  # also names the experiment folder
-    seed: int = 1
+    seed: int = 1  # of weights, batches, augmentation and dropout
     corpus: CorpusSettings
-    normalizer: str = "basic"
+    normalizer: str = "basic"  # of transcripts; or none; english is for scoring
     test: tuple[str, ...] = ()  # splits to decode; empty: all but train and dev
     check: CheckSettings = CheckSettings()
     tokens: TokenSettings = TokenSettings()

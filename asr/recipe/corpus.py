@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from asr.augment.chain import WaveformChain
@@ -11,20 +11,26 @@ from asr.doctor.findings import CheckReport
 from asr.doctor.leakage import add_leakage
 from asr.doctor.page import write_page
 from asr.doctor.settings import CheckSettings
-from asr.encoder.subsampling import subsampled
 from asr.errors import ConfigError, DataError
 from asr.files import write_text
 from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
+from asr.recipe.feasibility import bear_infeasible, encoder_frames, find_infeasible
 from asr.recipe.initialization import refuse_other_model, start_tokens
 from asr.text import Normalizer
-from asr.tokens import TokenTable, describe_characters, learn_tokens, tokens_from_json
+from asr.tokens import (
+    TokenTable,
+    describe_characters,
+    learn_tokens,
+    tokens_from_json,
+)
 from data_prep import prepare_corpus
 
 _FINDINGS = "findings.json"
 _PAGE = "check.html"
 _LEFT_OUT = "left_out.json"
 _TOKENS = "tokens.json"
+_INFEASIBLE = "infeasible.json"
 _LEARNING = ("train", "dev")
 _SHOWN = 60  # tokens
 
@@ -79,13 +85,14 @@ def check(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
 
 def _check_learning(recipe: Recipe, prepared: Path, split: str) -> CheckReport:
     """Check train or dev, whose targets must fit into their frames."""
-    fastest = max(recipe.augment.speeds) if split == "train" else 1.0
+    # How many pieces or phones a text has, its letters do not tell: `tokens` looks at those.
+    letters = recipe.tokens.kind == "characters"
     return check_manifest(
         read_manifest(prepared / f"{split}.jsonl"),
         recipe.check,
         normalizer=Normalizer(recipe.normalizer),
         expected=Expected(
-            encoder_frames=_encoder_frames(recipe, fastest),
+            encoder_frames=encoder_frames(recipe, split) if letters else None,
             sample_rate=recipe.features.sample_rate,
         ),
     )
@@ -120,9 +127,18 @@ def _name_unknown_characters(recipe: Recipe, reports: Mapping[str, CheckReport])
 
 
 def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
-    """Stage 3: the token table of the training transcripts, or of the model to start from."""
+    """Stage 3: the token table of the training transcripts, or of the model to start from.
+
+    Utterances of train and dev with more tokens than CTC can emit in their frames are left out,
+    up to `check.max_bad_fraction` together with those that the check left out.
+
+    Raises:
+        ConfigError: the transcripts do not give the tokens that the settings ask for.
+        DataError: a text cannot be cut into tokens, or too many do not fit into their frames.
+    """
     normalizer = Normalizer(recipe.normalizer)
-    texts = [normalizer(one.text or "") for one in read_usable(folders, "train")]
+    usable = {split: read_usable(folders, split) for split in _LEARNING}
+    texts = [normalizer(one.text or "") for one in usable["train"]]
     if recipe.tokens.kind == "model":
         table = start_tokens(recipe, texts)
     else:
@@ -130,6 +146,15 @@ def tokens(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     write_text(output / _TOKENS, json.dumps(table.to_json(), ensure_ascii=False) + "\n")
     shown = " ".join(repr(symbol)[1:-1] for symbol in table.symbols[:_SHOWN])
     _say(f"{len(table)} tokens: {shown}{' …' if len(table) > _SHOWN else ''}")
+    infeasible = {
+        split: find_infeasible(recipe, usable[split], table, split) for split in _LEARNING
+    }
+    write_text(output / _INFEASIBLE, json.dumps(infeasible, ensure_ascii=False, indent=1) + "\n")
+    for split, found in infeasible.items():
+        if found:
+            total = len(read_manifest(folders["prepare"] / f"{split}.jsonl"))
+            before = total - len(usable[split])
+            bear_infeasible(recipe, split, found, before, total, output / _INFEASIBLE)
 
 
 def read_tokens(folder: Path) -> TokenTable:
@@ -153,6 +178,24 @@ def read_usable(folders: Mapping[str, Path], split: str) -> list[Utterance]:
     return usable
 
 
+def read_learnable(folders: Mapping[str, Path], split: str) -> list[Utterance]:
+    """The usable utterances of train or dev whose tokens fit into their frames.
+
+    Raises:
+        DataError: none is left.
+    """
+    path = folders["tokens"] / _INFEASIBLE
+    infeasible = json.loads(path.read_text(encoding="utf-8"))[split]
+    left_out = {one["id"] for one in infeasible}
+    learnable = [one for one in read_usable(folders, split) if one.id not in left_out]
+    if not learnable:
+        raise DataError(
+            f"{split}: no utterance is left, all are too short for their tokens; see {path}; "
+            "check that text and audio belong together, or lower encoder.factor"
+        )
+    return learnable
+
+
 def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
     """The splits to decode and score: those the recipe names, or all but train and dev.
 
@@ -165,18 +208,6 @@ def test_splits(recipe: Recipe, prepared: Path) -> list[str]:
             raise ConfigError(f"key 'test': no split '{split}'; there are: {', '.join(there)}")
     others = [split for split in there if split not in _LEARNING]
     return list(recipe.test) or others or ["dev"]
-
-
-def _encoder_frames(recipe: Recipe, fastest: float) -> Callable[[float], int]:
-    """Seconds -> encoder frames that are left when the utterance is played fastest."""
-    features = recipe.features
-
-    def frames(seconds: float) -> int:
-        samples = int(seconds / fastest * features.sample_rate)
-        # One less: resampling may round a sample away, and a frame with it.
-        return subsampled(features.frames(samples) - 1, recipe.encoder.factor)
-
-    return frames
 
 
 def _in_words(report: CheckReport, recipe: Recipe) -> str:

@@ -20,7 +20,7 @@ from asr.lm.settings import Unit
 from asr.lm.text import SPECIAL, close_vocabulary, number_words, read_lines
 from asr.lm.training import byte_bar, text_rule, train_ngrams
 from asr.recipe.config import Recipe, RecurrentSettings
-from asr.recipe.corpus import read_usable
+from asr.recipe.corpus import read_learnable, read_usable
 from asr.rnnlm.model import RecurrentLM, has_rnn, load_rnn, save_rnn
 from asr.rnnlm.training import train_rnn
 from asr.text import Normalizer
@@ -127,7 +127,7 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
         shutil.copyfile(path, output / path.name)
     where = choose_device(device)
     bundle = load_bundle(folders["average"], where)
-    dev = compute_development_set(bundle, read_usable(folders, "dev"), recipe.decoding.batch)
+    dev = compute_development_set(bundle, read_learnable(folders, "dev"), recipe.decoding.batch)
     decoder = None
     if recipe.lm is not None:
         _place(folders["lm"], output, bundle.tokens, recipe.export.weights)

@@ -60,7 +60,7 @@ class Override:
         key, equals, value = text.partition("=")
         key = key.strip()
         if not equals or not all(key.split(".")):
-            raise ConfigError(f"--set {text}: expected key=value, such as training.epochs=5")
+            raise ConfigError(f"--set {text}: expected key=value, such as seed=5")
         return cls(key, load_yaml(value, f"--set {text}"), text)
 
     def __str__(self) -> str:

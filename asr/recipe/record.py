@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from asr.files import write_text
+from asr.settings import flatten
 
 RECORD = "stage.json"  # in a finished folder
 MARKER = "partial.json"  # in a folder that is being worked on
@@ -124,7 +125,7 @@ def changes(old: Provenance, new: Provenance) -> list[str]:
 
 
 def _changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    before, after = _flat(old), _flat(new)
+    before, after = flatten(old), flatten(new)
     words = []
     for key in sorted({*before, *after}):
         if before.get(key, _ABSENT) != after.get(key, _ABSENT):
@@ -137,17 +138,6 @@ _ABSENT = object()
 
 def _show(values: Mapping[str, Any], key: str) -> str:
     return json.dumps(values[key], ensure_ascii=False) if key in values else "(not set)"
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:

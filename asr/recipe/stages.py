@@ -12,19 +12,10 @@ from asr.recipe import acoustic, corpus, evaluation, language
 from asr.recipe.config import Recipe
 from asr.recipe.initialization import start_fingerprint
 from asr.recipe.stage import Stage
-from asr.weights import ExportSettings
 from data_prep import complete_options, corpus_fingerprint, fingerprint_files
 
 # Training settings that do not change what is learned.
 _NO_MATTER = {"tensorboard", "processes", "workers", "cache_gib", "checkpoint_minutes"}
-# Later additions: where they are left out, what was trained before there were any stands.
-_ADDED = {
-    "initialize_from": None,
-    "label_smoothing": None,
-    "weight_noise": None,
-    "weight_dropout": None,
-    "space": True,
-}
 
 
 def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> list[Stage]:
@@ -36,15 +27,18 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         device: auto, cpu, cuda or mps.
     """
     settings = recipe.model_dump(mode="json")
-    settings["tokens"] = _without_added(settings["tokens"])
-    data, training = recipe.corpus, _without_added(settings["training"])
-    training = {key: training[key] for key in training if key not in _NO_MATTER}
-    start = {key: training[key] for key in training if key == "initialize_from"}
-    export = settings["export"] if recipe.export != ExportSettings() else {}
-    card = recipe.card.to_json()
 
     def part(*keys: str) -> Mapping[str, Any]:
         return {key: settings[key] for key in keys}
+
+    data = recipe.corpus
+    training = {key: one for key, one in settings["training"].items() if key not in _NO_MATTER}
+    start = {"initialize_from": recipe.training.initialize_from}
+    frames = {
+        **part("features"),
+        "factor": recipe.encoder.factor,
+        "speeds": list(recipe.augment.speeds),
+    }
 
     return [
         Stage(
@@ -60,9 +54,9 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             name="check",
             inputs=("prepare",),
             settings={
-                **part("check", "normalizer", "features", "test"),
-                "factor": recipe.encoder.factor,
-                "speeds": list(recipe.augment.speeds),
+                **part("check", "normalizer", "test"),
+                **frames,
+                "tokens": {"kind": recipe.tokens.kind},  # of characters it judges the lengths
             },
             run=lambda output, folders: corpus.check(recipe, folders, output),
         ),
@@ -72,6 +66,8 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             inputs=("prepare", "check"),
             settings={
                 **part("tokens", "normalizer"),
+                **frames,
+                "check": {"max_bad_fraction": recipe.check.max_bad_fraction},
                 **(start if recipe.tokens.kind == "model" else {}),
             },
             run=lambda output, folders: corpus.tokens(recipe, folders, output),
@@ -114,20 +110,18 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             name="average",
             inputs=("prepare", "check", "tokens", "stats", "train"),
             settings={
-                **part("name", "normalizer", "features", "encoder"),
-                **({"export": export} if export else {}),
-                **({"card": card} if card else {}),
+                **part("name", "normalizer", "features", "encoder", "export"),
+                "card": recipe.card.to_json(),
             },
             run=lambda output, folders: acoustic.average(recipe, folders, output, device),
         ),
         Stage(
             number=8,
             name="tune",
-            inputs=("prepare", "check", "lm", "average"),
+            inputs=("prepare", "check", "tokens", "lm", "average"),
             settings={
-                **part("normalizer"),
+                **part("normalizer", "export"),
                 "search": settings["decoding"]["search"],
-                **({"export": export} if export else {}),
             },
             run=lambda output, folders: language.tune(recipe, folders, output, device),
         ),
@@ -146,12 +140,6 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             run=lambda output, folders: evaluation.score(recipe, folders, output),
         ),
     ]
-
-
-def _without_added(section: Mapping[str, Any]) -> dict[str, Any]:
-    """A section of settings without the later additions that are left as they are."""
-    absent = object()
-    return {key: one for key, one in section.items() if _ADDED.get(key, absent) != one}
 
 
 def _tokens_fingerprint(recipe: Recipe) -> str | None:

@@ -21,10 +21,10 @@ _WEIGHTS = "rnnlm.safetensors"
 class RnnSettings(Settings):
     """The shape of the language model."""
 
-    embedding: int = Field(default=256, ge=1)
-    hidden: int = Field(default=512, ge=1)
-    layers: int = Field(default=1, ge=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    embedding: int = Field(default=256, ge=1)  # numbers that stand for a word
+    hidden: int = Field(default=512, ge=1)  # units of a layer
+    layers: int = Field(default=1, ge=1)  # LSTMs
+    dropout: float = Field(default=0.2, ge=0, lt=1)  # before and after the layers
     frequent: int = Field(default=2000, ge=1)  # words that the softmax always computes
 
 

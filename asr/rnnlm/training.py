@@ -29,12 +29,12 @@ from asr.training.signals import stop_requests
 class RnnTrainingSettings(Settings):
     """How long and how fast the language model learns."""
 
-    epochs: int = Field(default=1, ge=1)
+    epochs: int = Field(default=1, ge=1)  # passes over the text
     batch: BatchSettings = BatchSettings(max_frames=4000, max_utterances=256)  # frames are words
     optimizer: OptimizerSettings = OptimizerSettings(learning_rate=2e-3, clip_norm=1.0)
     schedule: ScheduleSettings = ScheduleSettings(warmup_share=0.05)
-    precision: Precision = "auto"
-    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    precision: Precision = "auto"  # of matrix products
+    checkpoint_minutes: float = Field(default=5.0, gt=0)  # what a power cut costs at most
 
 
 class _Text:

@@ -26,9 +26,17 @@ class TokenSettings(Settings):
     space: bool = True
 
     @model_validator(mode="after")
-    def _only_phones(self) -> Self:
+    def _of_this_kind(self) -> Self:
         if not self.space and self.kind != "phones":
             raise ValueError(f"space: false is for phones; kind is {self.kind}")
+        # By value: a recipe as it was run has every setting in it, the defaults too.
+        others = {"size": (self.size, "bpe"), "dictionary": (self.dictionary, "phones")}
+        for name, (value, kind) in others.items():
+            if value != type(self).model_fields[name].default and self.kind != kind:
+                raise ValueError(
+                    f"{name}: {value} is for {kind}; kind is {self.kind}: leave {name} out, or "
+                    f"override the whole section: --set 'tokens={{kind: {self.kind}}}'"
+                )
         return self
 
 

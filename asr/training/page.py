@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from asr.files import write_text
 from asr.pages import render_page
+from asr.settings import flatten
 from asr.training.advice import Episode
 from asr.training.charts import Record, charts
 from asr.training.plot import draw
@@ -43,7 +44,7 @@ def write_page(
         episodes: what stood out in them.
         settings: of the run, sections within sections; `training` among them.
     """
-    flat = _flat(settings)
+    flat = flatten(settings)
     drawn = charts(records, clip_norm=flat["training.optimizer.clip_norm"])
     values = {
         "now": records[-1],
@@ -100,14 +101,3 @@ def _facts(records: Sequence[Record], epochs: int, patience: int | None) -> dict
     if infinite:
         facts["infinite losses"] = ", ".join(sorted(infinite))
     return facts
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

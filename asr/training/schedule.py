@@ -20,6 +20,7 @@ class ScheduleSettings(Settings):
     plateau        stays, and is cut each time that the dev loss has stopped falling
     """
 
+    # After a warm-up: falls to nothing, with 1/sqrt(step), or by cuts
     kind: Literal["one_cycle", "inverse_sqrt", "plateau"] = "one_cycle"
     warmup_share: float = Field(default=0.15, ge=0, lt=1)  # of all steps
     plateau_epochs: int = Field(default=2, ge=1)  # without a lower dev loss, before a cut

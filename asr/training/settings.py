@@ -27,7 +27,7 @@ class IntermediateSettings(Settings):
 class TrainingSettings(Settings):
     """How long and how fast the model learns."""
 
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=30, ge=1)  # passes over the training utterances
     batch: BatchSettings = BatchSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -53,7 +53,7 @@ class TrainingSettings(Settings):
     cache_gib: float = Field(default=2.0, ge=0)  # of features in memory, in each process
     max_bad_steps: int = Field(default=20, ge=1)  # in all, before training is called diverged
     tensorboard: bool = False  # whether to write events for it, too
-    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    checkpoint_minutes: float = Field(default=5.0, gt=0)  # what a power cut costs at most
 
 
 @dataclass(frozen=True)

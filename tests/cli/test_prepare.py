@@ -48,8 +48,9 @@ def test_each_split_is_described_on_a_line(
     [
         (["yesnoo"], "did you mean 'yesno'?"),
         (["yesno", "--corpus", "nowhere"], "nowhere: there is no such corpus folder"),
-        (["yesno", "--set", "dev"], "--set dev: expected KEY=VALUE"),
-        (["yesno", "--set", "dev=[1"], "--set dev=[1: the value is not YAML"),
+        (["yesno", "--set", "dev"], "--set dev: expected key=value"),
+        (["yesno", "--set", "dev=[1"], "--set dev=[1: not valid YAML"),
+        (["yesno", "--set", "a..b=1"], "--set a..b=1: expected key=value"),
         (["yesno", "--set", "devv=1"], "corpus 'yesno': unknown key 'devv'; did you mean 'dev'?"),
         (["yesno", "--set", "dev=many"], "key 'dev': Input should be a valid integer"),
     ],

@@ -271,3 +271,13 @@ def test_synthetic_strings_are_for_training_only_and_at_the_corpus_rate(
     assert all(soundfile.info(one.audio_path).samplerate == 8000 for one in synthetic)
     assert {one.speaker for one in synthetic}.isdisjoint(one.speaker for one in splits["test"])
     assert all("recordings" in one.extra for one in splits["dev"] + splits["test"])
+
+
+@pytest.mark.parametrize("option", [{"train_strings": 5}, {"max_digits": 3}, {"seed": 2}])
+def test_settings_of_strings_are_refused_where_digits_are_isolated(
+    corpus: Path, tmp_path: Path, option: dict[str, int]
+) -> None:
+    (name,) = option
+    with pytest.raises(ConfigError, match=rf"{name}: for strings only, and kind is isolated"):
+        prepare(corpus, tmp_path / "out", **option)
+    fsdd.Options.parse({"kind": "strings", **option}, "test")

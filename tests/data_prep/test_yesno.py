@@ -132,12 +132,27 @@ def test_strings_are_joined_from_words_cut_in_the_pauses(corpus: Path, tmp_path:
 
 @pytest.mark.parametrize("words", [7, 9])
 def test_file_without_seven_clear_pauses_is_used_whole_only(
-    corpus: Path, tmp_path: Path, words: int
+    corpus: Path, tmp_path: Path, words: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoken(corpus / f"{NAMES[7]}.wav", words=words)
     lines = read_manifest(prepare(corpus, tmp_path / "out", strings=5)["train"])
     assert [one.id for one in lines if "recordings" in one.extra] == []
+    said = capsys.readouterr().err
+    assert "yesno: 25 of 25 training files are not cut into words" in said
+    assert f"25 ({NAMES[1]}, {NAMES[2]}, {NAMES[3]} ...)" in said
     assert NAMES[7] in {one.id for one in lines}
+
+
+def test_only_files_that_lend_no_words_are_named(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in NAMES:
+        spoken(corpus / f"{name}.wav", words=7 if name == NAMES[8] else 8)
+    prepare(corpus, tmp_path / "out", strings=5)
+    assert "yesno: 1 of 25 training files" in (said := capsys.readouterr().err)
+    assert f": 1 ({NAMES[8]})" in said
+    prepare(corpus, tmp_path / "none", strings=0)
+    assert capsys.readouterr().err == ""
 
 
 def test_dev_and_test_are_whole_files_and_lend_no_words(corpus: Path, tmp_path: Path) -> None:

@@ -29,9 +29,21 @@ def test_words_are_normalised_and_other_pronunciations_are_theirs(tmp_path: Path
     }
 
 
-def test_what_is_several_words_or_none_is_not_taken(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.m. EY EH M\n-- D AE SH\nday D EY\n")
+def test_what_is_several_words_or_none_is_counted_and_not_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, "a.m. EY EH M\n-- D AE SH\nday D EY\n+ P\n= IY\n")
     assert list(load_dictionary(path, BASIC)) == ["day"]
+    said = capsys.readouterr().err
+    assert f"{path}: 4 entries left out" in said
+    assert "several: 'a.m.' ('a m'), '--' (''), '+' (''), …" in said
+
+
+def test_of_a_dictionary_that_is_taken_whole_nothing_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_dictionary(written(tmp_path, "day D EY\n"), BASIC)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ RECIPE = Recipe.parse(
 @pytest.fixture
 def utterances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Utterance]:
     found = write_utterances(tmp_path / "speech", ["abc", "cab"])
-    monkeypatch.setattr(acoustic, "read_usable", lambda *_: found)
+    monkeypatch.setattr(acoustic, "read_learnable", lambda *_: found)
     monkeypatch.setattr(acoustic, "read_tokens", lambda *_: TOKENS)
     return found
 

@@ -1,6 +1,8 @@
 """The recipes that come along, and the stages before training: splits, check, tokens."""
 
+import fnmatch
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from asr.features import FeatureExtractor
 from asr.manifest import Utterance, read_manifest, write_manifest
 from asr.recipe import corpus
 from asr.recipe.config import Recipe, load_recipe
+from asr.recipe.grid import combine, parse_axes
 from asr.recipe.stages import build_stages
 from asr.text import Normalizer
 from asr.tokens import Characters
@@ -307,6 +310,157 @@ class TestCheck:
         experiment.check(make_recipe(check={"max_bad_fraction": 1.0}))
         with pytest.raises(DataError, match=r"dev.jsonl: no usable utterance is left"):
             corpus.read_usable(experiment.folders, "dev")
+
+
+class TestTokens:
+    """Whether tokens fit into their frames is decided in tokens, whatever the letters are."""
+
+    @pytest.fixture
+    def recipe(self, tmp_path: Path) -> Any:
+        """A recipe of phones: a long word of one, and a short one of thirty."""
+        lines = ["ab A B", "cab C A B", "bac B A C", "abc A B C", "b B"]
+        lines += [f"{'long' * 10} L", f"q{' Q' * 30}"]
+        (tmp_path / "own.dict").write_text("\n".join(lines))
+
+        def recipe(**settings: Any) -> Recipe:
+            tokens = {"kind": "phones", "dictionary": str(tmp_path / "own.dict")}
+            return make_recipe(tokens=tokens, **settings)
+
+        return recipe
+
+    def tokens(self, experiment: Experiment, recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
+        """Run the stage; what it leaves out, by split."""
+        corpus.tokens(recipe, experiment.folders, experiment.folders["tokens"])
+        path = experiment.folders["tokens"] / "infeasible.json"
+        found: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def test_many_letters_of_few_phones_stay_and_few_letters_of_many_phones_do_not(
+        self, experiment: Experiment, recipe: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        experiment.change("train", 1, text="long" * 10)
+        left_out = experiment.change("train", 2, text="q")
+        experiment.change("dev", 0, text="q")
+        assert experiment.check(recipe()) == {"train": [], "dev": []}
+        found = self.tokens(experiment, recipe())
+        assert [one["id"] for one in found["train"]] == ["train-002"]
+        assert [one["id"] for one in found["dev"]] == ["dev-000"]
+        (one,) = found["train"]
+        assert (one["tokens"], one["frames_needed"]) == (30, 59)  # a blank between equal ones
+        assert one["frames"] < 59
+        said = capsys.readouterr().err
+        assert (
+            f"train: 1 left out, too short for their tokens: train-002, {left_out.audio_path}"
+            in said
+        )
+        usable = corpus.read_usable(experiment.folders, "train")
+        learnable = corpus.read_learnable(experiment.folders, "train")
+        assert len(usable) == 4
+        assert [one.id for one in learnable] == ["train-000", "train-001", "train-003"]
+
+    @pytest.mark.parametrize("speeds", [(1.0,), (1.0, 1.37)], ids=str)
+    def test_training_never_meets_what_does_not_fit(
+        self, experiment: Experiment, recipe: Any, speeds: tuple[float, ...]
+    ) -> None:
+        """Texts of every length around the limit."""
+        chosen = recipe(augment={"speeds": speeds}, check={"max_bad_fraction": 1.0})
+        experiment.speak("train", ["abc"] * 40)
+        for number in range(40):
+            experiment.change("train", number, text="abc " * (number // 3) + "b" * (number % 3))
+        experiment.change("train", 0, text="b")
+        experiment.check(chosen)
+        left_out = self.tokens(experiment, chosen)["train"]
+        learnable = corpus.read_learnable(experiment.folders, "train")
+        assert 2 <= len(learnable) < 40
+        assert len(learnable) + len(left_out) == 40
+
+        def dataset(utterances: list[Utterance]) -> SpeechDataset:
+            return SpeechDataset(
+                utterances,
+                FrontEnd(FeatureExtractor(chosen.features), None),
+                tokens=corpus.read_tokens(experiment.folders["tokens"]),
+                normalizer=Normalizer("basic"),
+                augment=chosen.augment,
+            )
+
+        refuse_infeasible(dataset(learnable), make_encoder(chosen))
+        with pytest.raises(DataError, match="cannot"):
+            refuse_infeasible(
+                dataset(corpus.read_usable(experiment.folders, "train")), make_encoder(chosen)
+            )
+
+    def test_more_than_the_recipe_bears_stop_the_run_and_are_listed(
+        self, experiment: Experiment, recipe: Any
+    ) -> None:
+        experiment.change("train", 2, text="q")
+        chosen = recipe(check={"max_bad_fraction": 0.2})
+        experiment.check(chosen)
+        message = (
+            r"train: 1 of 4 utterances cannot be used \(25.0 %, at most 20 % are borne\): 0 by the "
+            r"check, 1 too short for their tokens; the first: train-002, .*train-002.wav: 30 "
+            r"tokens need 59 .*infeasible\.json; .*--set check\.max_bad_fraction=0\.25"
+        )
+        with pytest.raises(DataError, match=message):
+            self.tokens(experiment, chosen)
+        path = experiment.folders["tokens"] / "infeasible.json"
+        assert json.loads(path.read_text(encoding="utf-8"))["train"][0]["id"] == "train-002"
+
+    def test_what_the_check_left_out_counts_too(self, experiment: Experiment, recipe: Any) -> None:
+        experiment.change("train", 3).audio_path.unlink()
+        experiment.change("train", 2, text="q")
+        chosen = recipe(check={"max_bad_fraction": 0.4})
+        assert experiment.check(chosen)["train"] == ["train-003"]
+        with pytest.raises(DataError, match=r"train: 2 of 4 .*1 by the check, 1 too short"):
+            self.tokens(experiment, chosen)
+
+    def test_nothing_left_to_learn_from_is_an_error(
+        self, experiment: Experiment, recipe: Any
+    ) -> None:
+        chosen = recipe(check={"max_bad_fraction": 1.0})
+        for number in range(4):
+            experiment.change("dev", number, text="q")
+        experiment.check(chosen)
+        self.tokens(experiment, chosen)
+        with pytest.raises(DataError, match=r"dev: no utterance is left.*infeasible\.json"):
+            corpus.read_learnable(experiment.folders, "dev")
+
+    def test_characters_are_judged_by_the_check_already(self, experiment: Experiment) -> None:
+        experiment.change("train", 2, text="abc" * 20)
+        assert experiment.check(make_recipe())["train"] == ["train-002"]
+        assert self.tokens(experiment, make_recipe()) == {"train": [], "dev": []}
+        learnable = corpus.read_learnable(experiment.folders, "train")
+        assert [one.id for one in learnable] == ["train-000", "train-001", "train-003"]
+
+
+def stage_settings(**settings: Any) -> dict[str, dict[str, Any]]:
+    stages = build_stages(make_recipe(**settings), corpus_folder=None, device="cpu")
+    return {stage.name: dict(stage.settings) for stage in stages}
+
+
+def test_other_tokens_are_counted_anew_and_recordings_are_not_opened_anew() -> None:
+    before = stage_settings(tokens={"kind": "bpe", "size": 10})
+    after = stage_settings(tokens={"kind": "bpe", "size": 20})
+    assert {name for name in before if before[name] != after[name]} == {"tokens"}
+    hurried = stage_settings(tokens={"kind": "bpe", "size": 10}, augment={"speeds": [1.5]})
+    assert hurried["tokens"] != before["tokens"]
+
+
+def test_the_picture_of_the_flow_has_every_stage() -> None:
+    picture = (RECIPES.parent / "docs" / "flow.svg").read_text(encoding="utf-8")
+    for stage in build_stages(make_recipe(), corpus_folder=None, device="cpu"):
+        assert f">{stage.number} {stage.name}<" in picture
+
+
+def test_the_diagnosis_of_rnn_types_names_folders_that_its_sweep_makes() -> None:
+    folder = RECIPES / "rnn_types"
+    axes = re.findall(r"--over (\S+)", (folder / "run.sh").read_text(encoding="utf-8"))
+    made = [combination.name for combination in combine(parse_axes(axes))]
+    assert len(made) == 24
+    named = re.findall(
+        r"exp/rnn_types_sweep/(cell=[^/\s]+)", (folder / "README.md").read_text(encoding="utf-8")
+    )
+    assert len(named) == 2
+    assert [len(fnmatch.filter(made, pattern)) for pattern in named] == [4, 1]
 
 
 def make_encoder(recipe: Recipe) -> Any:

@@ -27,6 +27,7 @@ class TinyTraining:
     utterances: list[Utterance]
     folder: Path
     dev: list[Utterance] | None = None  # None: the first three of the training set
+    device: str = "cpu"
     settings: dict[str, Any] = field(
         default_factory=lambda: {
             "epochs": 4,
@@ -73,7 +74,7 @@ class TinyTraining:
             TrainingSettings.parse(self.settings | settings, "test"),
             folder=folder or self.folder,
             seed=1,
-            device=torch.device("cpu"),
+            device=torch.device(self.device),
         )
         return encoder
 

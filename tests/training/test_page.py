@@ -137,8 +137,15 @@ def test_layers_are_shown_in_order_one_colour_each_and_dashed_backwards() -> Non
 def test_numbers_that_cannot_be_drawn_leave_a_gap(tmp_path: Path, value: float) -> None:
     norms = {"all": {"mean": value, "max": value}, "layer 1 ahead": {"mean": value, "max": value}}
     odd = record(2, loss=value, dev_loss=value, gradient_norm=norms, throughput=value)
-    Page(page_of(tmp_path, [record(1), odd, record(3)]))
+    records = [record(1), record(2), odd | {"epoch": 3}, record(4), record(5)]
+    Page(page_of(tmp_path, records))
     Page(page_of(tmp_path, [record(1) | odd]))
+    (norm,) = [one for one in charts(records, clip_norm=5.0) if one.title == "Gradient norm"]
+    lines = re.findall(r'<path d="([^"]*)"', draw(norm))
+    assert len(lines) == 2
+    for line in lines:
+        # Two strokes of two epochs each, and nothing between them.
+        assert re.sub(r"[-\d. ]", "", line) == "MLML"
 
 
 def test_records_of_an_earlier_version_are_shown_as_far_as_they_go(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Precision: what `auto` takes on which hardware."""
 
+import platform
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,5 +70,10 @@ def test_auto_on_mps_is_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not uses_bfloat16("auto", MPS)
 
 
-def test_this_machines_own_capabilities_can_be_asked() -> None:
-    assert uses_bfloat16("auto", CPU) in (True, False)
+def test_this_machines_own_capabilities_are_those_its_kernel_lists() -> None:
+    path = Path("/proc/cpuinfo")
+    if not path.exists() or platform.machine() != "x86_64":
+        pytest.skip("needs an x86 processor, and Linux to list what it can")
+    listed = set(path.read_text(encoding="utf-8").split())
+    expected = bool(listed & {"avx512_bf16", "amx_bf16"}) and torch.backends.mkldnn.is_available()
+    assert uses_bfloat16("auto", CPU) is expected
