@@ -82,8 +82,9 @@ def _place(lm: Path, folder: Path, tokens: "TokenTable", *, characters: bool) ->
     from asr.lm.text import SPECIAL
     from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
 
-    ngrams, other = read_ngrams(lm), model_folder(lm)
+    ngrams = read_ngrams(lm)
     if lm.is_dir():
+        other = model_folder(lm)
         characters = not (other / WORDS).exists()
         if has_rnn(other):
             save_rnn(folder, load_rnn(other))

@@ -36,9 +36,7 @@ class Perplexity:
         return self.unknown / max(1, self.words - self.sentences)
 
 
-def measure_perplexity(
-    model: NgramModel, text: Numbers, where: str = "the text"
-) -> Perplexity:
+def measure_perplexity(model: NgramModel, text: Numbers, where: str = "the text") -> Perplexity:
     """Predict every word of a text.
 
     Args:

@@ -39,9 +39,10 @@ class Trained:
         orders = [str(n) for n, one in enumerate(self.discounts, start=1) if one.fallback]
         if not orders:
             return None
+        discounts = ", ".join(f"{one:g}" for one in FALLBACK)
         return (
             f"n-grams of order {', '.join(orders)} have too few counts to estimate discounts from, "
-            f"which are {', '.join(f'{one:g}' for one in FALLBACK)}: usual for little text, or for letters"
+            f"which are {discounts}: usual for little text, or for letters"
         )
 
 

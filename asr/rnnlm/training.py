@@ -202,8 +202,8 @@ class _Training:
         _say(f"step {course.step}: gradient not finite, step left out")
         if course.bad_steps >= most:
             raise DivergenceError(
-                f"the recurrent language model diverged: {most} steps (lm.rnn.training.max_bad_steps)"
-                " without a finite gradient; lower lm.rnn.training.optimizer.learning_rate"
+                f"recurrent language model diverged: {most} steps (lm.rnn.training.max_bad_steps) "
+                "without a finite gradient; lower lm.rnn.training.optimizer.learning_rate"
             )
 
     def _save(self) -> None:

@@ -75,9 +75,10 @@ def _gains(greedy: float, weights: Tuned) -> str:
     """How much of what is gained comes from where, in points of the word error rate."""
     alone, before, after = (one.rate for one in (weights.alone, weights.before, weights.after))
     return (
-        f"of {100 * (greedy - after):.2f} points less than greedy, the search without language "
-        f"model brings {100 * (greedy - alone):.2f}, the language model {100 * (alone - before):.2f}"
-        f", tuning its weights {100 * (before - after):.2f}"
+        f"of {100 * (greedy - after):.2f} points less than greedy, "
+        f"the search without language model brings {100 * (greedy - alone):.2f}, "
+        f"the language model {100 * (alone - before):.2f}, "
+        f"tuning its weights {100 * (before - after):.2f}"
     )
 
 

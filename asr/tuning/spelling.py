@@ -30,7 +30,9 @@ def warn_of_spelling(folder: Path, decoder: BeamDecoder, tokens: TokenTable) -> 
     if decoder.lexicon is not None:
         words = read_words(folder / WORDS)
         missing = [word for word in words if word not in decoder.lexicon]
-        warning = _of(missing, words, "words of the lexicon cannot be spelled with the model's tokens")
+        warning = _of(
+            missing, words, "words of the lexicon cannot be spelled with the model's tokens"
+        )
     elif decoder.has_language_model:
         known = set(read_packed(folder / LANGUAGE_MODEL).words[len(SPECIAL) :])
         names = ["|" if symbol == " " else symbol for symbol in tokens.symbols[1:]]

@@ -69,7 +69,7 @@ def test_perplexity_is_the_inverse_mean_probability(estimate_on: Estimator) -> N
     assert found.known == pytest.approx(math.exp(-(sum(logs) - logs[4]) / 5))
     assert (found.sentences, found.words, found.unknown) == (2, 6, 1)
     assert found.unknown_rate == 1 / 4
-    with pytest.raises(DataError, match="the text: no sentence .*; expected"):
+    with pytest.raises(DataError, match=r"the text: no sentence .*; expected"):
         measure_perplexity(model, numbers(model))
 
 
