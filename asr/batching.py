@@ -15,8 +15,8 @@ class BatchSettings(Settings):
     max_frames: int = Field(default=12000, ge=1)  # feature frames, padding included
     max_utterances: int = Field(default=64, ge=1)
     spread: float = Field(default=0.1, ge=0)  # lengths are jittered by this share before sorting
-    # Batches whose gradients make one optimiser step. Two processes of one thread that take one each
-    # keep their speed beside other programs, where two threads of one process do not.
+    # Batches whose gradients make one optimiser step. Two processes of one thread that take one
+    # each keep their speed beside other programs, where two threads of one process do not.
     per_step: int = Field(default=2, ge=1)
 
 

@@ -32,10 +32,11 @@ def estimate_discounts(counts: Counts) -> Discounts:
     """Estimate the discounts of one order from its (adjusted) counts (ibid., equation 26).
 
     With t_k the number of n-grams that are counted k times and Y = t_1 / (t_1 + 2 t_2), the
-    discount of a count k is k - (k + 1) Y t_{k+1} / t_k.
+    discount of a count k is k - (k + 1) Y t_{k+1} / t_k. Where no n-gram is counted once, twice or
+    three times, or a discount is not from 0 to k, there is a fallback, as in KenLM.
     """
     times = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].tolist()
-    if min(times) == 0:
+    if min(times[:3]) == 0:
         return Discounts(*FALLBACK, fallback=True)
     share = times[0] / (times[0] + 2 * times[1])
     found = [k - (k + 1) * share * times[k] / times[k - 1] for k in (1, 2, 3)]

@@ -29,10 +29,7 @@ def account_for(tuned: TunedDecoder, audio_seconds: float) -> Iterator[str]:
             f"WER {tuned.weights.exact.rate:.2%}"
         )
         yield from grid_lines(tuned.weights.grid)
-        chosen = tuned.weights.settings
-        yield (
-            f"weight of the language model {chosen.lm_weight:g}, bonus {chosen.word_bonus:g} a word"
-        )
+        yield _weights(tuned.weights)
     for row in tuned.beams:
         speed = row.times_real_time(audio_seconds)
         yield f"beam {row.beam}: WER {row.counts.rate:.2%}, {speed:.0f} times real time, one core"
@@ -80,6 +77,16 @@ def _gains(greedy: float, weights: Tuned) -> str:
         f"the language model {100 * (alone - before):.2f}, "
         f"tuning its weights {100 * (before - after):.2f}"
     )
+
+
+def _weights(weights: Tuned) -> str:
+    """Those that were chosen; of what the search has no use for there is one alone."""
+    words = []
+    if len(weights.grid.lm_weights) > 1:
+        words.append(f"weight of the language model {weights.settings.lm_weight:g}")
+    if len(weights.grid.word_bonuses) > 1:
+        words.append(f"bonus {weights.settings.word_bonus:g} a word")
+    return ", ".join(words)
 
 
 def _outside(penalty: float | None) -> str:

@@ -78,7 +78,7 @@ def test_the_gain_of_the_language_model_stands_beside_those_of_search_and_tuning
 def test_the_gain_of_a_lexicon_is_that_of_the_search(
     make_decoder: Callable[..., BeamDecoder],
 ) -> None:
-    tuned = tune(make_decoder(["aa", "ab"], text="aa ab\n"))
+    tuned = tune(make_decoder(["aa", "ab"], text="aa ab\n"), "aa bb")
     assert tuned.rates["greedy"].rate == 0.5
     assert tuned.rates["search without language model"].rate == 0.0
     assert "the search without language model brings 50.00, the language model 0.00" in "\n".join(
@@ -89,7 +89,7 @@ def test_the_gain_of_a_lexicon_is_that_of_the_search(
 def test_each_beam_has_its_rate_and_speed_and_the_narrowest_good_one_stays(
     make_decoder: Callable[..., BeamDecoder],
 ) -> None:
-    tuned = tune(make_decoder(["aa", "ab"], text="aa ab\n"))
+    tuned = tune(make_decoder(["aa", "ab"], text="aa ab\n"), "aa bb")
     assert [row.beam for row in tuned.beams] == [10, 30, 100]
     assert all(row.seconds > 0 for row in tuned.beams)
     assert tuned.description.settings is not None
@@ -105,7 +105,7 @@ def test_words_outside_the_lexicon_stay_possible_where_dev_has_none(
     make_decoder: Callable[..., BeamDecoder],
 ) -> None:
     """The highest penalty, since it adds no errors: the set says nothing for another."""
-    tuned = tune(make_decoder(["aa", "ab"], text="aa ab\n"))
+    tuned = tune(make_decoder(["aa", "ab"], text="aa ab\n"), "aa bb")
     assert tuned.description.spelling_penalty == 24.0
     assert "words outside the lexicon: where they are 24 nats more probable" in "\n".join(
         account_for(tuned, 60.0)
