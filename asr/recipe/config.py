@@ -37,13 +37,18 @@ class CorpusSettings(Settings):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class SearchSettings(BeamSettings):
+    """How a recipe searches; the weights are tuned on dev, and the beam, up to the one given."""
+
+    beam: int = Field(default=100, ge=1)
+
+
 class DecodingSettings(Settings):
     """How test sets are decoded."""
 
     batch: BatchSettings = BatchSettings()
-    # Its weights are tuned on dev, and so is the beam, up to the one that is said here. Without a
-    # language model there is a search, too, where something is said of it; otherwise none.
-    search: BeamSettings = BeamSettings(beam=100)
+    # Without a language model there is a search where something is said of it, else none.
+    search: SearchSettings = SearchSettings()
 
 
 class ReportSettings(Settings):

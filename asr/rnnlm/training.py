@@ -27,14 +27,38 @@ from asr.training.schedule import ScheduleSettings, rate_share
 from asr.training.signals import stop_requests
 
 
+# Classes of their own, so that a recipe which says one thing of a section leaves the others as
+# they suit language models.
+
+
+class RnnBatchSettings(BatchSettings):
+    """How many sentences a batch may have."""
+
+    max_frames: int = Field(default=4000, ge=1)  # words, padding included
+    max_utterances: int = Field(default=256, ge=1)  # sentences
+    per_step: int = Field(default=1, ge=1)
+
+
+class RnnOptimizerSettings(OptimizerSettings):
+    """AdamW with short steps."""
+
+    learning_rate: float = Field(default=2e-3, gt=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+
+
+class RnnScheduleSettings(ScheduleSettings):
+    """The course of the learning rate, with a short warm-up."""
+
+    warmup_share: float = Field(default=0.05, ge=0, lt=1)
+
+
 class RnnTrainingSettings(Settings):
     """How long and how fast the language model learns."""
 
     epochs: int = Field(default=1, ge=1)
-    # Frames are words.
-    batch: BatchSettings = BatchSettings(max_frames=4000, max_utterances=256, per_step=1)
-    optimizer: OptimizerSettings = OptimizerSettings(learning_rate=2e-3, clip_norm=1.0)
-    schedule: ScheduleSettings = ScheduleSettings(warmup_share=0.05)
+    batch: RnnBatchSettings = RnnBatchSettings()
+    optimizer: RnnOptimizerSettings = RnnOptimizerSettings()
+    schedule: RnnScheduleSettings = RnnScheduleSettings()
     precision: Precision = "auto"
     max_bad_steps: int = Field(default=20, ge=1)  # in all, before training is called diverged
     checkpoint_minutes: float = Field(default=5.0, gt=0)

@@ -58,6 +58,9 @@ def test_dumped_recipe_reads_back_the_same(recipe: Path, tmp_path: Path) -> None
 def test_there_is_a_search_where_something_is_said_of_it_or_to_search_with(recipe: Path) -> None:
     assert not load_recipe(recipe).searches
     assert load_recipe(recipe, ["decoding.search.beam=20"]).searches
+    some = load_recipe(recipe, ["decoding.search.nbest=5"])
+    assert some.searches
+    assert some.decoding.search.beam == 100, "as where nothing is said"
     assert load_recipe(recipe, ["lm.order=2"]).searches
 
 

@@ -102,6 +102,13 @@ class _Requests:
         pass
 
 
+def test_a_section_that_says_one_thing_leaves_the_others_as_they_were() -> None:
+    values = {"batch": {"max_frames": 9}, "optimizer": {"learning_rate": 1.0}, "schedule": {}}
+    settings = RnnTrainingSettings.parse(values, "test")
+    assert (settings.batch.per_step, settings.batch.max_utterances) == (1, 256)
+    assert (settings.optimizer.clip_norm, settings.schedule.warmup_share) == (1.0, 0.05)
+
+
 def spoil(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
     """Make the model's answer NaN in some of the calls of a training, counted from 0."""
     whole, counted = RecurrentLM.forward, itertools.count()
