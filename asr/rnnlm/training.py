@@ -26,7 +26,6 @@ from asr.training.precision import Precision, uses_bfloat16
 from asr.training.schedule import ScheduleSettings, rate_share
 from asr.training.signals import stop_requests
 
-
 # Classes of their own, so that a recipe which says one thing of a section leaves the others as
 # they suit language models.
 
