@@ -32,7 +32,7 @@ def account_for(tuned: TunedDecoder, audio_seconds: float) -> Iterator[str]:
         yield _weights(tuned.weights)
     for row in tuned.beams:
         speed = row.times_real_time(audio_seconds)
-        yield f"beam {row.beam}: WER {row.counts.rate:.2%}, {speed:.0f} times real time, one core"
+        yield f"beam {row.beam}: WER {row.counts.rate:.2%}, {speed:.0f} times real time, one process"
     if len(tuned.beams) > 1 and tuned.description.settings:
         yield (
             f"beam {tuned.description.settings.beam} is kept: the narrowest within 0.1 points of "
