@@ -31,8 +31,8 @@ def account_for(tuned: TunedDecoder, audio_seconds: float) -> Iterator[str]:
         yield from grid_lines(tuned.weights.grid)
         yield _weights(tuned.weights)
     for row in tuned.beams:
-        speed = row.times_real_time(audio_seconds)
-        yield f"beam {row.beam}: WER {row.counts.rate:.2%}, {speed:.0f} times real time, one process"
+        speed = f"{row.times_real_time(audio_seconds):.0f} times real time in one process"
+        yield f"beam {row.beam}: WER {row.counts.rate:.2%}, {speed}"
     if len(tuned.beams) > 1 and tuned.description.settings:
         yield (
             f"beam {tuned.description.settings.beam} is kept: the narrowest within 0.1 points of "
