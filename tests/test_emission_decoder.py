@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "text.txt").write_text("cab\n" * 9 + "abba\n" * 3 + "bad\n")
     trained = train_ngrams([tmp_path / "text.txt"], NgramSettings(order=2)).model
     place_language_model(model, trained, trained.words[3:], bundle.tokens)
-    save_rnn(model, RecurrentLM(RnnSettings(embedding=2, hidden=3, frequent=2), trained.words))
+    save_rnn(model, RecurrentLM(RnnSettings(embedding=8, hidden=3, frequent=2), trained.words))
     describe(model, BeamSettings(beam=30, lm_weight=0.75, word_bonus=1.5))
     return model
 

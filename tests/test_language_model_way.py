@@ -276,7 +276,7 @@ def test_tune_puts_another_language_model_into_a_model_folder(
     text, arpa = str(way.folder / "text.txt"), str(tmp_path / "lm.arpa")
     assert runner.invoke(app, ["lm", "train", text, "-o", arpa, "--order", "2"]).exit_code == 0
     dev = str(way.exp / "01_prepare/dev.jsonl")
-    save_rnn(model, RecurrentLM(RnnSettings(embedding=2, hidden=3, frequent=2), [*SPECIAL, *WORDS]))
+    save_rnn(model, RecurrentLM(RnnSettings(embedding=8, hidden=3, frequent=2), [*SPECIAL, *WORDS]))
     said = runner.invoke(app, ["tune", str(model), dev, "--lm", arpa, "--device", "cpu"])
     assert said.exit_code == 0, said.output
     assert "the recurrent language model of the folder is removed" in said.stderr
