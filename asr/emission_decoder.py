@@ -22,6 +22,8 @@ from asr.tokens import describe_characters
 
 Search = Callable[[Tensor], Sequence[Hypothesis]]
 
+_WEIGHTS = ("lm_weight", "word_bonus")  # of a search, and of ranking again what it has found
+
 
 @dataclass(frozen=True)
 class DecodingOptions:
@@ -73,7 +75,7 @@ class EmissionDecoder:
         lexicon, nbest = None, 1
         if searches(folder, options):
             known = tuned.model_dump() if tuned else {}
-            settings = BeamSettings.parse(known | {"nbest": 1} | dict(options.search), "search")
+            settings = BeamSettings.parse(known | dict(options.search), "search")
             nbest = settings.nbest
             if "lm_weight" in options.search and not (place / LANGUAGE_MODEL).exists():
                 raise ConfigError(
@@ -82,8 +84,10 @@ class EmissionDecoder:
             beam = load_decoder(place, model.tokens, settings)
             search, lexicon = beam, beam.lexicon
             if described is not None and described.rescoring is not None:
-                ranked = load_rnn(place).log_probs
-                search = Rescorer(beam, ranked, model.tokens, described.rescoring)
+                # What was tuned for lists that are ranked again is another weight of the n-grams.
+                given = {key: options.search[key] for key in _WEIGHTS if key in options.search}
+                rescoring = described.rescoring.model_copy(update=given)
+                search = Rescorer(beam, load_rnn(place).log_probs, model.tokens, rescoring)
         penalty = described.spelling_penalty if described and lexicon is not None else None
         reviser = None
         if options.hotwords is not None or penalty is not None:

@@ -48,7 +48,7 @@ class KneserNey:
 
     def _discounts(self, length: int) -> list[float]:
         times = Counter(count for gram, count in self.counts.items() if len(gram) == length)
-        if any(times[k] == 0 for k in (1, 2, 3, 4)):
+        if any(times[k] == 0 for k in (1, 2, 3)):
             return [0.0, 0.5, 1.0, 1.5]
         share = times[1] / (times[1] + 2 * times[2])
         found = [k - (k + 1) * share * times[k + 1] / times[k] for k in (1, 2, 3)]

@@ -15,6 +15,9 @@ from asr.decoding.confidence import Calibration
 from asr.decoding.folder import DecoderDescription, read_decoder, save_decoder
 from asr.errors import ConfigError
 from asr.export import export_model
+from asr.lm.packed import write_packed
+from asr.lm.settings import NgramSettings
+from asr.lm.training import train_ngrams
 from asr.rnnlm.model import RecurrentLM, RnnSettings, load_rnn, save_rnn
 from asr.weights import as_stored
 
@@ -25,7 +28,10 @@ def model(tmp_path: Path) -> Path:
     folder = tmp_path / "exp/08_tune"
     save_bundle(folder, make_bundle(hidden=64))
     save_decoder(folder, DecoderDescription(BeamSettings(lm_weight=0.7), Calibration(slope=2.0)))
-    (folder / "lm.arpa.gz").write_bytes(b"arpa")
+    (tmp_path / "text.txt").write_text("ab\n")
+    write_packed(
+        folder / "lm.safetensors", train_ngrams([tmp_path / "text.txt"], NgramSettings()).model
+    )
     (folder / "words.txt").write_text("ab\n")
     torch.manual_seed(1)
     words = ["<unk>", "<s>", "</s>", "ab"]
@@ -54,7 +60,7 @@ def test_all_that_decodes_comes_along_and_nothing_else(model: Path, tmp_path: Pa
     export_model(model, out, "bfloat16")
     assert sorted(path.name for path in out.iterdir()) == [
         "decoder.json",
-        "lm.arpa.gz",
+        "lm.safetensors",
         "model.json",
         "model.safetensors",
         "rnnlm.json",

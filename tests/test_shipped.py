@@ -82,7 +82,7 @@ def test_the_wheel_has_the_models_in_it(tmp_path: Path) -> None:
     root = Path(asr.__file__).parents[1]
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = project["tool"]["setuptools"]["package-data"]["asr"]
-    names = ["model.json", "model.safetensors", "decoder.json", "lm.arpa.gz", "words.txt"]
+    names = ["model.json", "model.safetensors", "decoder.json", "lm.safetensors", "words.txt"]
     names += ["rnnlm.json", "rnnlm.safetensors", "README.md"]
     for name in names:
         path = tmp_path / "models/english" / name

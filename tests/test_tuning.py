@@ -42,7 +42,6 @@ def test_errors_are_those_of_the_candidates_that_come_first() -> None:
                 for one in lists
             ]
             assert grid.errors[row, column] == sum(first.counts.errors for first in firsts)
-    assert grid.rate(0.4, 0.1) == grid.errors[1, 1] / 100
 
 
 def test_of_equally_good_pairs_the_middle_one_is_taken() -> None:

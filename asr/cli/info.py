@@ -1,6 +1,7 @@
 """`asr info`: what a model is."""
 
 import json as json_format
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,10 +48,49 @@ def info(
         ),
         ("features", _in_words(description["features"])),
         ("encoder", _in_words(description["encoder"])),
+        *_decoding_rows(model_folder(folder)),
     ]
     width = max(len(key) for key, _ in rows)
     for key, value in rows:
         print(f"{key:<{width}}  {value}")
+
+
+def _decoding_rows(folder: Path) -> Iterator[tuple[str, str]]:
+    """How a model folder decodes, and with what."""
+    from asr.decoding.folder import LANGUAGE_MODEL, WORDS, read_decoder
+    from asr.decoding.lexicon import read_words
+    from asr.lm.packed import count_packed
+    from asr.lm.text import SPECIAL
+    from asr.rnnlm.model import has_rnn, load_rnn
+
+    described = read_decoder(folder)
+    search = described.settings if described else None
+    has_ngrams, has_lexicon = (folder / LANGUAGE_MODEL).exists(), (folder / WORDS).exists()
+    words = ["greedy"] if search is None else [f"beam {search.beam}"]
+    if search is not None and has_ngrams:
+        words.append(f"weight of the language model {search.lm_weight:g}")
+    if search is not None and has_lexicon:
+        words.append(f"bonus {search.word_bonus:g} a word")
+    if described is not None and described.spelling_penalty is not None:
+        words.append(f"other words where {described.spelling_penalty:g} nats more probable")
+    yield "decoding", ", ".join(words)
+    if has_ngrams:
+        singles, *longer = count_packed(folder / LANGUAGE_MODEL)
+        unit = "words" if has_lexicon else "characters"
+        counts = [f"{count:,} {order}-grams" for order, count in enumerate(longer, start=2)]
+        order = len(counts) + 1
+        yield (
+            "language model",
+            ", ".join([f"order {order}", f"{singles - len(SPECIAL):,} {unit}", *counts]),
+        )
+    if has_lexicon:
+        yield "lexicon", f"{len(read_words(folder / WORDS)):,} words"
+    if has_rnn(folder):
+        rnn = load_rnn(folder)
+        shape = f"LSTM {rnn.settings.layers} x {rnn.settings.hidden}, {len(rnn.words):,} words"
+        weights = described.rescoring if described else None
+        used = "unused" if weights is None else _in_words(weights.model_dump())
+        yield "recurrent model", f"{shape}; {used}"
 
 
 def _visible(symbol: str) -> str:

@@ -3,12 +3,11 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from asr.lm.model import NgramModel
+from asr.cli.ngrams import read_ngrams
 
 app = typer.Typer(no_args_is_help=True, help="Estimate, measure and mix n-gram language models.")
 
@@ -29,7 +28,7 @@ _Normalizer = Annotated[
 ]
 _Unit = Annotated[UnitName, typer.Option(help="What the model is over.")]
 _Model = Annotated[
-    Path, typer.Argument(help="An ARPA file, or a model folder that has a language model.")
+    Path, typer.Argument(help="An ARPA file, lm.safetensors, or a model folder that has one.")
 ]
 
 
@@ -107,7 +106,7 @@ def perplexity(
     from asr.lm.perplexity import measure_perplexity
     from asr.lm.training import read_numbered
 
-    found = _read(model)
+    found = read_ngrams(model)
     result = measure_perplexity(found, read_numbered(texts, found, normalizer, unit.value))
     print(f"perplexity              {result.all:.2f}")
     print(f"without unknown words   {result.known:.2f}")
@@ -140,7 +139,7 @@ def mix(
 
     if (weight is None) == (not tune):
         raise ConfigError("asr lm mix: expected either --weight or --tune")
-    models = [_read(path) for path in (first, second)]
+    models = [read_ngrams(path) for path in (first, second)]
     if tune:
         scores = [one.score(read_numbered(tune, one, normalizer, unit.value)) for one in models]
         weight = mixture.tune_weight(scores[0], scores[1])
@@ -162,26 +161,10 @@ def export(
     from asr.lm.arpa import write_arpa
     from asr.lm.training import count_bar
 
-    found = _read(model)
+    found = read_ngrams(model)
     with count_bar("writing", len(found)) as progress:
         write_arpa(output, found, progress)
     print(output)
-
-
-def _read(model: Path) -> "NgramModel":
-    from asr.lm.arpa import read_arpa
-    from asr.lm.packed import read_packed
-
-    if model.is_dir():
-        from asr.bundle import model_folder
-        from asr.decoding.folder import LANGUAGE_MODEL
-        from asr.errors import ModelError
-
-        path = model_folder(model) / LANGUAGE_MODEL
-        if not path.exists():
-            raise ModelError(f"{model}: has no n-gram model; `asr tune --lm` gives it one")
-        return read_packed(path)
-    return read_packed(model) if model.suffix == ".safetensors" else read_arpa(model)
 
 
 def _numbers(text: str) -> list[int]:

@@ -34,7 +34,7 @@ BeamOption = Annotated[
     int | None, typer.Option(min=1, help="Hypotheses kept at each frame; else the model's number.")
 ]
 LmWeightOption = Annotated[
-    float | None, typer.Option(min=0.0, help="Of the language model; else the tuned one.")
+    float | None, typer.Option(min=0.0, help="Of the n-gram model; else the tuned one.")
 ]
 HotwordsOption = Annotated[
     str | None, typer.Option(help='Words and phrases to expect, with commas between: "Kepler,K2".')

@@ -1,11 +1,17 @@
 """`asr tune`: a language model for a model, with the weights that suit it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.ngrams import read_ngrams
 from asr.cli.options import Device, DeviceOption
+
+if TYPE_CHECKING:
+    from asr.tokens import TokenTable
+
+_WIDE = 100  # the beam, where no other is given
 
 
 def tune(
@@ -14,44 +20,73 @@ def tune(
     *,
     lm: Annotated[
         Path | None,
-        typer.Option(help="An ARPA file that takes the place of the model's own language model."),
+        typer.Option(
+            help="An ARPA file, an lm.safetensors or a model folder, whose language model takes "
+            "the place of the model's own."
+        ),
     ] = None,
     characters: Annotated[
-        bool, typer.Option("--characters", help="The ARPA file is over characters, not words.")
+        bool, typer.Option("--characters", help="It is over characters, not words.")
     ] = False,
-    beam: Annotated[int, typer.Option(min=1, help="Hypotheses kept at each frame.")] = 100,
+    beam: Annotated[
+        int | None,
+        typer.Option(min=1, help="Hypotheses kept at each frame: the most that are tried; or 100."),
+    ] = None,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Find the weights of the language model that make the fewest errors on MANIFEST.
 
     The model computes its emissions once; then n-best lists are ranked anew under a grid of
-    weights. The best goes into the model folder, with a picture of the grid (tune.png), and
-    `asr transcribe` decodes with it from then on.
+    weights, and of several beams the narrowest is chosen that is as good as the best. All goes into
+    the model folder, with a picture of the grid (tune.png), and `asr transcribe` decodes with it
+    from then on. With --beam a model without language model searches, too.
     """
     import tempfile
 
     from asr.batching import BatchSettings
     from asr.bundle import load_bundle, model_folder
     from asr.decoding.beam import BeamSettings
-    from asr.decoding.folder import has_search, load_decoder, place_language_model
-    from asr.lm.arpa import read_arpa
-    from asr.lm.text import SPECIAL
+    from asr.decoding.folder import has_search, load_decoder, read_decoder
     from asr.manifest import read_manifest
     from asr.training.distributed import choose_device
     from asr.tuning.report import compute_development_set, write_tuned
+    from asr.tuning.spelling import warn_of_spelling
 
     utterances, place = read_manifest(manifest), model_folder(model)
     where = choose_device(device.value)
     bundle = load_bundle(model, where)
-    settings = BeamSettings(beam=beam)
+    described = read_decoder(place)
+    before = described.settings if described else None
+    # The weights are found anew, and so is the beam; the rest stays.
+    settings = (before or BeamSettings()).model_copy(
+        update={"beam": beam or _WIDE, "lm_weight": BeamSettings().lm_weight, "word_bonus": 0.0}
+    )
     with tempfile.TemporaryDirectory() as temporary:
         source = place
         if lm is not None:
             source = Path(temporary)
-            ngrams = read_arpa(lm)
-            words = None if characters else ngrams.words[len(SPECIAL) :]
-            place_language_model(source, ngrams, words, bundle.tokens)
-        decoder = load_decoder(source, bundle.tokens, settings) if has_search(source) else None
+            _place(lm, source, bundle.tokens, characters=characters)
+        decoder = None
+        if has_search(source) or before is not None or beam is not None:
+            decoder = load_decoder(source, bundle.tokens, settings)
+            warn_of_spelling(source, decoder, bundle.tokens)
         dev = compute_development_set(bundle, utterances, BatchSettings())
         write_tuned(dev, decoder, settings, source=source, output=place, device=str(where))
     print(place)
+
+
+def _place(lm: Path, folder: Path, tokens: "TokenTable", *, characters: bool) -> None:
+    """Put a language model, with all that a model folder has of it, into a folder."""
+    from asr.bundle import model_folder
+    from asr.decoding.folder import WORDS, place_language_model
+    from asr.lm.text import SPECIAL
+    from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
+
+    ngrams = read_ngrams(lm)
+    if lm.is_dir():
+        other = model_folder(lm)
+        characters = not (other / WORDS).exists()
+        if has_rnn(other):
+            save_rnn(folder, load_rnn(other))
+    words = None if characters else ngrams.words[len(SPECIAL) :]
+    place_language_model(folder, ngrams, words, tokens)

@@ -89,6 +89,7 @@ class BeamDecoder:
         names = list(lexicon) if lexicon is not None else [_lm_name(one) for one in tokens.symbols]
         self._names = Dictionary([*names, SPECIAL[UNKNOWN]])
         self._unknown = self._names.get_index(SPECIAL[UNKNOWN])
+        self.has_language_model = language_model is not None
         self._lm = (
             ZeroLM() if language_model is None else open_language_model(language_model, self._names)
         )

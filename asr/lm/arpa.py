@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from asr.errors import ModelError, one_line
 from asr.files import whole_file
-from asr.lm.counts import Ngrams, Numbers
+from asr.lm.counts import BEGIN, Ngrams, Numbers
 from asr.lm.model import NgramModel, Reals
 from asr.lm.text import SPECIAL
 
@@ -94,7 +94,9 @@ def _reading(path: Path) -> Iterator["_Reader"]:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             yield _Reader(path, file)
     except (OSError, EOFError) as error:
-        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
+        raise ModelError(
+            f"{path}: cannot be read ({one_line(error)}); expected an ARPA file, .arpa or .arpa.gz"
+        ) from error
 
 
 class _Reader:
@@ -120,6 +122,7 @@ class _Reader:
                 place[keys] = np.arange(len(keys))
                 probs = np.where(place >= 0, probs[place], _NEVER * _LN10)
                 weights = np.where(place >= 0, weights[place], 0.0)
+                probs[BEGIN] = _NEVER * _LN10  # it is given; KenLM's lmplz writes 0
                 keys = np.arange(len(place))
             by_key = np.argsort(keys)
             keys = keys[by_key]

@@ -5,6 +5,7 @@ with and by its last word: two integers that fit into one key, whatever the orde
 keys counts n-grams. The number of an n-gram of order 1 is that of its word.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,18 +43,26 @@ class Counted:
     begins: NDArray[np.bool_]  # (M,) whether <s> is the first word
 
 
-def count_ngrams(text: Numbers, order: int, *, vocabulary: int) -> list[Counted]:
+def count_ngrams(
+    text: Numbers,
+    order: int,
+    *,
+    vocabulary: int,
+    progress: Callable[[int], object] = lambda _: None,
+) -> list[Counted]:
     """Count the n-grams of orders 1 to `order`, which are the items of the answer.
 
     Args:
         text: (N,) word numbers, sentence after sentence, each from BEGIN to END.
         order: the longest n-grams wanted.
         vocabulary: number of words V; all of them are n-grams of order 1, counted or not.
+        progress: is told 1 after each order.
     """
     words = np.arange(vocabulary, dtype=np.int32)
     nothing = np.zeros(vocabulary, dtype=np.int32)
     counts = np.bincount(text, minlength=vocabulary)
     found = [Counted(Ngrams(nothing, words), counts, nothing, words == BEGIN)]
+    progress(1)
     numbers = text  # of the n-gram of the last order that starts at each place
     places = np.arange(len(text))  # where n-grams of the last order start
     for length in range(2, order + 1):
@@ -76,6 +85,7 @@ def count_ngrams(text: Numbers, order: int, *, vocabulary: int) -> list[Counted]
             ranks = np.repeat(np.arange(len(first), dtype=np.int32), counts)
             numbers = np.full(len(text), -1, dtype=np.int32)
             numbers[places[by_key]] = ranks
+        progress(1)
     return found
 
 

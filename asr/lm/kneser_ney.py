@@ -1,6 +1,6 @@
 """Interpolated modified Kneser-Ney smoothing (Chen & Goodman 1999, section 4.1.6)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from asr.lm.counts import BEGIN, Counted, Counts, adjusted_counts
 from asr.lm.model import NgramModel, Reals
 
-_FALLBACK = (0.5, 1.0, 1.5)
+FALLBACK = (0.5, 1.0, 1.5)  # discounts, where the text allows no estimate; KenLM's, too
 _LEAST = 1e-30  # a backoff weight that is nothing
 
 
@@ -32,15 +32,16 @@ def estimate_discounts(counts: Counts) -> Discounts:
     """Estimate the discounts of one order from its (adjusted) counts (ibid., equation 26).
 
     With t_k the number of n-grams that are counted k times and Y = t_1 / (t_1 + 2 t_2), the
-    discount of a count k is k - (k + 1) Y t_{k+1} / t_k.
+    discount of a count k is k - (k + 1) Y t_{k+1} / t_k. Where no n-gram is counted once, twice or
+    three times, or a discount is not from 0 to k, there is a fallback, as in KenLM.
     """
     times = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].tolist()
-    if min(times) == 0:
-        return Discounts(*_FALLBACK, fallback=True)
+    if min(times[:3]) == 0:
+        return Discounts(*FALLBACK, fallback=True)
     share = times[0] / (times[0] + 2 * times[1])
     found = [k - (k + 1) * share * times[k] / times[k - 1] for k in (1, 2, 3)]
     if any(not 0 <= discount <= k for k, discount in enumerate(found, start=1)):
-        return Discounts(*_FALLBACK, fallback=True)
+        return Discounts(*FALLBACK, fallback=True)
     return Discounts(*found)
 
 
@@ -53,7 +54,13 @@ class Estimate:
     histories: list[Reals]  # (M,) by order, log of the share of places where an n-gram occurs
 
 
-def estimate(counted: list[Counted], words: list[str], *, cutoffs: Sequence[int] = ()) -> Estimate:
+def estimate(
+    counted: list[Counted],
+    words: list[str],
+    *,
+    cutoffs: Sequence[int] = (),
+    progress: Callable[[int], object] = lambda _: None,
+) -> Estimate:
     """Estimate a model from the counts of a text.
 
     Args:
@@ -61,6 +68,7 @@ def estimate(counted: list[Counted], words: list[str], *, cutoffs: Sequence[int]
         words: the vocabulary by number.
         cutoffs: by order, how often an n-gram may occur and still be left out; the last is that of
             all orders beyond, too. Must not fall from an order to the next, and be 0 for order 1.
+        progress: is told 1 after each order.
     """
     discounts = []
     log_probs: list[Reals] = []
@@ -88,6 +96,7 @@ def estimate(counted: list[Counted], words: list[str], *, cutoffs: Sequence[int]
             log_probs.append(np.log(probs))
         lower = probs
         kept.append(keep)
+        progress(1)
     whole = NgramModel(words, [this.ngrams for this in counted], log_probs, backoffs)
     with np.errstate(divide="ignore"):
         places = counted[0].counts.sum()

@@ -23,7 +23,9 @@ def tune_weight(first: Reals, second: Reals) -> float:
         DataError: there is no word.
     """
     if len(first) == 0:
-        raise DataError("the text to tune the mixture on has no words")
+        raise DataError(
+            "the text to tune the mixture's weight on has no words; expected sentences, one a line"
+        )
     weight = 0.5
     for _ in range(_STEPS):
         mine = np.log(weight) + first

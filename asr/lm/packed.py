@@ -14,7 +14,8 @@ numbers, then the next ones. Probabilities are rounded to at most 256 values an 
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def write_packed(path: Path, model: NgramModel) -> None:
     """
     if model.order > MOST_WORDS:
         raise ModelError(
-            f"{path}: n-grams of {model.order} words; a search takes at most {MOST_WORDS}"
+            f"{path}: n-grams of {model.order} words; a search takes at most {MOST_WORDS}: "
+            f"estimate the model with --order {MOST_WORDS} or less"
         )
     model = with_suffixes(model)
     tensors: dict[str, NDArray[Any]] = {
@@ -73,12 +75,28 @@ def read_packed(path: Path) -> NgramModel:
     Raises:
         ModelError: the file is missing or damaged, or no packed n-gram model.
     """
+    with _opened(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return _Reader(tensors).model()
+
+
+def count_packed(path: Path) -> list[int]:
+    """How many n-grams of each order a packed model has, those of order 1 with <unk>, <s>, </s>.
+
+    Raises:
+        ModelError: the file is missing or damaged, or no packed n-gram model.
+    """
+    with _opened(path) as file:
+        return _Reader({"counts": file.get_tensor("counts")}).counts()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             if file.metadata() != _FORMAT:
                 raise ValueError(f"of another format: {file.metadata()}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _Reader(tensors).model()
+            yield file
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, zlib.error) as error:
         raise ModelError(
             f"{path}: not a packed n-gram model ({one_line(error)}); copy the model again"
@@ -116,7 +134,7 @@ class _Reader:
 
     def model(self) -> NgramModel:
         """The whole model."""
-        counts = self._counts()
+        counts = self.counts()
         words = self._words(counts[0])
         ngrams = [
             Ngrams(np.zeros(len(words), dtype=np.int32), np.arange(counts[0], dtype=np.int32))
@@ -136,7 +154,8 @@ class _Reader:
             raise ValueError("a backoff weight that is no number")
         return NgramModel(words, ngrams, log_probs, backoffs)
 
-    def _counts(self) -> list[int]:
+    def counts(self) -> list[int]:
+        """How many n-grams there are of each order."""
         counts = self._tensors["counts"]
         if counts.dtype != np.int64 or counts.ndim != 1 or not 1 <= len(counts) <= MOST_WORDS:
             raise ValueError(f"expected counts of 1 to {MOST_WORDS} orders")

@@ -36,18 +36,21 @@ class Perplexity:
         return self.unknown / max(1, self.words - self.sentences)
 
 
-def measure_perplexity(model: NgramModel, text: Numbers) -> Perplexity:
+def measure_perplexity(model: NgramModel, text: Numbers, where: str = "the text") -> Perplexity:
     """Predict every word of a text.
 
     Args:
         model: whose numbers the words have.
         text: (N,) word numbers, sentence after sentence, each from BEGIN to END.
+        where: it comes from, for the message.
 
     Raises:
         DataError: there is no sentence.
     """
     if len(text) == 0:
-        raise DataError("no sentence to measure the perplexity of: the text is empty")
+        raise DataError(
+            f"{where}: no sentence to measure the perplexity of; expected sentences, one a line"
+        )
     nats, unknown = -model.score(text), text == UNKNOWN
     return Perplexity(
         words=int((text != BEGIN).sum()),

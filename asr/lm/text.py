@@ -62,7 +62,10 @@ def _opened(path: Path) -> Iterator[tuple[_Bytes, Callable[[], int]]]:
             else:
                 yield raw, raw.tell
     except (OSError, EOFError, lzma.LZMAError) as error:
-        raise DataError(f"{path}: cannot be read ({one_line(error)})") from error
+        raise DataError(
+            f"{path}: cannot be read ({one_line(error)}); expected text, plain or packed as its "
+            "name says (.gz, .xz)"
+        ) from error
 
 
 def _checked(lines: bytes, path: Path, before: int) -> str:

@@ -37,11 +37,18 @@ class CorpusSettings(Settings):
     options: dict[str, Any] = Field(default_factory=dict)  # see the corpus's own section
 
 
+class SearchSettings(BeamSettings):
+    """How a recipe searches; the weights are tuned on dev, and the beam, up to the one given."""
+
+    beam: int = Field(default=100, ge=1)
+
+
 class DecodingSettings(Settings):
     """How test sets are decoded."""
 
     batch: BatchSettings = BatchSettings()
-    search: BeamSettings = BeamSettings(beam=100)  # its weights are tuned on dev
+    # Without a language model there is a search where something is said of it, else none.
+    search: SearchSettings = SearchSettings()
 
 
 class ReportSettings(Settings):
@@ -85,7 +92,7 @@ class Recipe(Settings):
     augment: AugmentSettings = AugmentSettings()
     encoder: EncoderSettings = EncoderSettings()
     training: TrainingSettings = TrainingSettings()
-    lm: LanguageModelSettings | None = None  # None: decode greedily, without one
+    lm: LanguageModelSettings | None = None  # None: without one
     decoding: DecodingSettings = DecodingSettings()
     export: ExportSettings = ExportSettings()
     card: CardSettings = CardSettings()
@@ -97,6 +104,22 @@ class Recipe(Settings):
         if name not in NORMALIZER_NAMES:
             raise ValueError(f"expected one of {', '.join(NORMALIZER_NAMES)}")
         return name
+
+    @model_validator(mode="after")
+    def _weights_of_something(self) -> Self:
+        usual = DecodingSettings().search
+        for key in ("lm_weight", "word_bonus"):
+            if self.lm is None and getattr(self.decoding.search, key) != getattr(usual, key):
+                raise ValueError(
+                    f"decoding.search.{key}: there is no language model to weigh; leave it out, or "
+                    "add a section lm"
+                )
+        return self
+
+    @property
+    def searches(self) -> bool:
+        """Whether decoding is more than the best token of each frame."""
+        return self.lm is not None or self.decoding.search != DecodingSettings().search
 
 
 def find_recipe(path: Path) -> Path:

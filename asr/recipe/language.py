@@ -28,6 +28,7 @@ from asr.tokens import TokenTable
 from asr.training.checkpoint import CHECKPOINT
 from asr.training.distributed import choose_device
 from asr.tuning.report import compute_development_set, write_tuned
+from asr.tuning.spelling import warn_of_spelling
 from asr.weights import Storage
 
 _TRANSCRIPTS = "transcripts.txt"
@@ -59,9 +60,11 @@ def estimate(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: 
         write_text(output / WORDS, "".join(f"{word}\n" for word in model.words[len(SPECIAL) :]))
     counts = ", ".join(f"{len(one):,} {n}-grams" for n, one in enumerate(model.ngrams, start=1))
     _say(f"{trained.words:,} {recipe.lm.unit} of text; {counts}")
+    if odd := trained.fallbacks:
+        _say(odd)
     read = _reader(recipe, recipe.lm.unit)
     lines = "".join(f"{one.text or ''}\n" for one in read_usable(folders, "dev"))
-    dev = measure_perplexity(model, read([lines], model.words))
+    dev = measure_perplexity(model, read([lines], model.words), "the transcripts of dev")
     _say(f"dev: perplexity {dev.all:.1f}, {dev.unknown_rate:.2%} of the words unknown to it")
     if recipe.lm.rnn is not None:
         _estimate_recurrent(recipe, recipe.lm.rnn, paths, lines, model.words, output, device)
@@ -127,12 +130,13 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
         shutil.copyfile(path, output / path.name)
     where = choose_device(device)
     bundle = load_bundle(folders["average"], where)
-    dev = compute_development_set(bundle, read_learnable(folders, "dev"), recipe.decoding.batch)
-    decoder = None
+    decoder, search = None, recipe.decoding.search
     if recipe.lm is not None:
         _place(folders["lm"], output, bundle.tokens, recipe.export.weights)
-        decoder = load_decoder(output, bundle.tokens, recipe.decoding.search)
-    search = recipe.decoding.search
+    if recipe.searches:
+        decoder = load_decoder(output, bundle.tokens, search)
+        warn_of_spelling(output, decoder, bundle.tokens)
+    dev = compute_development_set(bundle, read_learnable(folders, "dev"), recipe.decoding.batch)
     write_tuned(dev, decoder, search, source=output, output=output, device=str(where))
 
 

@@ -93,6 +93,12 @@ def has_rnn(folder: Path) -> bool:
     return (folder / _JSON).exists()
 
 
+def remove_rnn(folder: Path) -> None:
+    """Remove the model of a folder, if it has one."""
+    for name in (_JSON, _WEIGHTS):
+        (folder / name).unlink(missing_ok=True)
+
+
 def load_rnn(folder: Path) -> RecurrentLM:
     """Read the model of a folder. Raises ModelError where there is none, or a damaged one."""
     path = folder / _JSON

@@ -14,26 +14,52 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from asr.batching import BatchSettings, plan_batches
-from asr.errors import DataError, Stopped
+from asr.errors import DataError, DivergenceError, Stopped
 from asr.lm.counts import BEGIN, Numbers
 from asr.rnnlm.model import RecurrentLM
 from asr.settings import Settings
 from asr.training.checkpoint import Progress as Course
 from asr.training.checkpoint import Trained, load_checkpoint, save_checkpoint
+from asr.training.measurements import ALL, GradientGauge
 from asr.training.optimizer import OptimizerSettings, build_optimizer
 from asr.training.precision import Precision, uses_bfloat16
 from asr.training.schedule import ScheduleSettings, rate_share
 from asr.training.signals import stop_requests
+
+# Classes of their own, so that a recipe which says one thing of a section leaves the others as
+# they suit language models.
+
+
+class RnnBatchSettings(BatchSettings):
+    """How many sentences a batch may have."""
+
+    max_frames: int = Field(default=4000, ge=1)  # words, padding included
+    max_utterances: int = Field(default=256, ge=1)  # sentences
+    per_step: int = Field(default=1, ge=1)
+
+
+class RnnOptimizerSettings(OptimizerSettings):
+    """AdamW with short steps."""
+
+    learning_rate: float = Field(default=2e-3, gt=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+
+
+class RnnScheduleSettings(ScheduleSettings):
+    """The course of the learning rate, with a short warm-up."""
+
+    warmup_share: float = Field(default=0.05, ge=0, lt=1)
 
 
 class RnnTrainingSettings(Settings):
     """How long and how fast the language model learns."""
 
     epochs: int = Field(default=1, ge=1)  # passes over the text
-    batch: BatchSettings = BatchSettings(max_frames=4000, max_utterances=256)  # frames are words
-    optimizer: OptimizerSettings = OptimizerSettings(learning_rate=2e-3, clip_norm=1.0)
-    schedule: ScheduleSettings = ScheduleSettings(warmup_share=0.05)
+    batch: RnnBatchSettings = RnnBatchSettings()
+    optimizer: RnnOptimizerSettings = RnnOptimizerSettings()
+    schedule: RnnScheduleSettings = RnnScheduleSettings()
     precision: Precision = "auto"  # of matrix products
+    max_bad_steps: int = Field(default=20, ge=1)  # in all, before training is called diverged
     checkpoint_minutes: float = Field(default=5.0, gt=0)  # what a power cut costs at most
 
 
@@ -85,18 +111,18 @@ def train_rnn(
 
     Raises:
         DataError: there is no sentence to learn from, or to measure on.
+        DivergenceError: too many steps had no finite gradient.
         Stopped: it was asked to stop; the checkpoint is written.
     """
     sentences, measured = _Text(text, settings.batch), _Text(dev, settings.batch)
     if not len(sentences) or not len(measured):
         raise DataError("no sentences for the recurrent language model to learn from or measure on")
     model.to(device)
-    training = _Training(model, sentences, settings, folder=folder, seed=seed)
+    training = _Training(model, sentences, measured, settings, folder=folder, seed=seed)
     with stop_requests() as stop, training.bar:
         while training.course.epoch < settings.epochs:
             training.epoch(stop)
-            training.say(f"dev perplexity {_perplexity(model, measured):.1f}")
-    return _perplexity(model, measured)
+    return math.exp(_nats(model, measured))
 
 
 class _Training:
@@ -104,16 +130,18 @@ class _Training:
         self,
         model: RecurrentLM,
         sentences: _Text,
+        measured: _Text,
         settings: RnnTrainingSettings,
         *,
         folder: Path,
         seed: int,
     ) -> None:
-        self._sentences, self._settings = sentences, settings
+        self._sentences, self._measured, self._settings = sentences, measured, settings
         self._folder, self._seed = folder, seed
         self._model = model
         self._trained = Trained(model, build_optimizer(model, settings.optimizer), None)
         self.course = load_checkpoint(folder, self._trained) or Course()
+        self._gauge = GradientGauge(model, settings.optimizer.clip_norm)
         self._device = next(model.parameters()).device
         self._half = uses_bfloat16(settings.precision, self._device)
         self._saved = time.monotonic()
@@ -135,48 +163,71 @@ class _Training:
         while course.batches_in_epoch < len(plan):
             done = course.epoch + course.batches_in_epoch / len(plan)
             self.bar.update(self._task, completed=done, description=f"nats {course.loss:.3f}")
-            self._step(plan[course.batches_in_epoch], done / self._settings.epochs)
-            course.step, course.batches_in_epoch = course.step + 1, course.batches_in_epoch + 1
+            first, count = course.batches_in_epoch, self._settings.batch.per_step
+            batches = plan[first : first + count]
+            self._step(batches, done / self._settings.epochs)
+            course.step, course.batches_in_epoch = course.step + 1, first + len(batches)
             stopping = stop()
             if stopping or time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes:
                 self._save()
             if stopping:
-                print(
-                    "stopped; the checkpoint is written: run the same command to go on",
-                    file=sys.stderr,
-                )
+                _say("stopped; the checkpoint is written: run the same command to go on")
                 raise Stopped
+        self._finish_epoch()
+
+    def _finish_epoch(self) -> None:
+        course, dev = self.course, _nats(self._model, self._measured)
         course.epoch, course.batches_in_epoch = course.epoch + 1, 0
-        self._loss = course.loss
+        course.history.append({"epoch": course.epoch, "dev_loss": dev})
+        _say(
+            f"epoch {course.epoch}/{self._settings.epochs}  {course.loss:.3f} nats a word  "
+            f"dev perplexity {math.exp(dev):.1f}"
+        )
         course.loss_sum, course.token_sum = 0.0, 0
         self._save()
 
-    def say(self, words: str) -> None:
-        """A line after an epoch."""
-        print(
-            f"epoch {self.course.epoch}/{self._settings.epochs}  {self._loss:.3f} nats a word  "
-            f"{words}",
-            file=sys.stderr,
-        )
-
-    def _step(self, indices: Sequence[int], done: float) -> None:
-        optimizer = self._trained.optimizer
-        sentences, lengths = self._sentences.batch(indices)
-        self._model.train()
-        # Dropout is seeded anew for each step, so that a resumed training draws the same.
-        torch.manual_seed(hash((self._seed, self.course.step)) & 0x7FFFFFFFFFFFFFFF)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            nats = self._model(sentences.to(self._device), lengths.to(self._device)).sum()
-        words = int((lengths - 1).sum())
+    def _step(self, batches: Sequence[Sequence[int]], done: float) -> None:
+        """Take a step with the gradient of its batches, unless that is not finite."""
+        course, optimizer = self.course, self._trained.optimizer
+        read = [self._sentences.batch(indices) for indices in batches]
+        words = sum(int((lengths - 1).sum()) for _, lengths in read)
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(nats / words)
-        nn.utils.clip_grad_norm_(self._model.parameters(), self._settings.optimizer.clip_norm)
+        nats = torch.zeros((), device=self._device)
+        for place, (sentences, lengths) in enumerate(read):
+            nats += self._backward(sentences, lengths, place, words)
+        norms, (total,) = self._gauge.clip(nats[None])
+        if not math.isfinite(norms[ALL]):
+            self._skip()
+            return
+        losses = [one["dev_loss"] for one in course.history]
         for group in optimizer.param_groups:
-            share = rate_share(self._settings.schedule, done)
+            share = rate_share(self._settings.schedule, done, losses)
             group["lr"] = self._settings.optimizer.learning_rate * share
         optimizer.step()
-        self.course.loss_sum += float(nats.detach())
-        self.course.token_sum += words
+        course.loss_sum += total
+        course.token_sum += words
+
+    def _backward(self, sentences: Tensor, lengths: Tensor, place: int, words: int) -> Tensor:
+        """Add up the gradient of a batch of the step's so many words; returns its nats."""
+        self._model.train()
+        # Dropout is seeded anew for each batch, so that a resumed training draws the same.
+        torch.manual_seed(hash((self._seed, self.course.step, place)) & 0x7FFFFFFFFFFFFFFF)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            nats = self._model(sentences.to(self._device), lengths.to(self._device)).sum()
+        torch.autograd.backward(nats / words)
+        found: Tensor = nats.detach()
+        return found
+
+    def _skip(self) -> None:
+        """Leave out a step; raises DivergenceError where there have been too many such."""
+        course, most = self.course, self._settings.max_bad_steps
+        course.bad_steps += 1
+        _say(f"step {course.step}: gradient not finite, step left out")
+        if course.bad_steps >= most:
+            raise DivergenceError(
+                f"recurrent language model diverged: {most} steps (lm.rnn.training.max_bad_steps) "
+                "without a finite gradient; lower lm.rnn.training.optimizer.learning_rate"
+            )
 
     def _save(self) -> None:
         save_checkpoint(self._folder, self.course, self._trained)
@@ -184,8 +235,8 @@ class _Training:
 
 
 @torch.inference_mode()
-def _perplexity(model: RecurrentLM, sentences: _Text) -> float:
-    """Perplexity of all words, sentence ends and unknown ones included."""
+def _nats(model: RecurrentLM, sentences: _Text) -> float:
+    """Nats a word, sentence ends and unknown words included."""
     model.eval()
     there = next(model.parameters()).device
     nats, words = 0.0, 0
@@ -193,4 +244,8 @@ def _perplexity(model: RecurrentLM, sentences: _Text) -> float:
         rows, lengths = sentences.batch(indices)
         nats += float(model(rows.to(there), lengths.to(there)).sum())
         words += int((lengths - 1).sum())
-    return math.exp(nats / words)
+    return nats / words
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

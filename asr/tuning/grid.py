@@ -40,12 +40,6 @@ class Grid:
         row, column = places[np.argmin(((places - middle) ** 2).sum(axis=1))]
         return float(self.lm_weights[row]), float(self.word_bonuses[column])
 
-    def rate(self, lm_weight: float, word_bonus: float) -> float:
-        """Word error rate at the pair of the grid that is nearest to these."""
-        row = int(np.abs(self.lm_weights - lm_weight).argmin())
-        column = int(np.abs(self.word_bonuses - word_bonus).argmin())
-        return float(self.errors[row, column]) / max(1, self.words)
-
 
 def search_grid(
     lists: Sequence[Sequence[Candidate]],

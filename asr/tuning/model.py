@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -25,11 +26,17 @@ from asr.rnnlm.model import RecurrentLM
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.scoring.error_rate import align_words as align_texts
 from asr.tokens import TokenTable
+from asr.tuning.beams import BeamRow, beams_to_try, choose_beam
 from asr.tuning.rescoring import tune_rescoring, with_neural
-from asr.tuning.weights import Tuned, tune_weights
+from asr.tuning.weights import NBEST, Tuned, tune_weights
 
-_RESCORED = 100  # hypotheses of an utterance
-_PENALTIES = (16.0, 12.0, 9.0, 6.0, 4.0, 2.0)  # nats; the highest of equally good ones is kept
+Search = Callable[[Tensor], Sequence[Hypothesis]]
+
+# Steps of decoding, by which rates are named.
+LANGUAGE_MODEL = "language model"
+OUTSIDE = "words outside the lexicon"
+
+_PENALTIES = (24.0, 16.0, 12.0, 9.0, 6.0, 4.0, 2.0)  # nats; the highest of equally good ones stays
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,8 @@ class TunedDecoder:
     description: DecoderDescription
     rates: Mapping[str, ErrorCounts]  # of dev, step by step
     calibration_errors: tuple[float, float]  # before and after
-    weights: Tuned | None  # where there is a search
+    weights: Tuned | None  # where there is a lexicon or a language model
+    beams: Sequence[BeamRow] = ()  # of the search that is used in the end
     # By mode of decoding: what is recognised, and how long decoding took, in one process.
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -78,7 +86,13 @@ class TunedDecoder:
                 "words": grid.words,
                 "searches": self.weights.rounds,
                 "oracle_word_error_rate": self.weights.oracle.rate,
+                "exact_word_error_rate": self.weights.exact.rate,
             }
+        if self.beams:
+            found["beams"] = [
+                {"beam": row.beam, "word_error_rate": row.counts.rate, "seconds": row.seconds}
+                for row in self.beams
+            ]
         return found
 
 
@@ -90,33 +104,40 @@ def tune_decoder(
     rnn: RecurrentLM | None = None,
     pool: DecodingPool[Sequence[Hypothesis]] | None = None,
 ) -> TunedDecoder:
-    """Find the weights of a search, whether words outside its lexicon help, and confidences.
+    """Find the weights and the beam of a search, whether words outside its lexicon help, and
+    confidences.
 
     Args:
         dev: what it is tuned on.
-        decoder: with a lexicon or a language model; None decodes greedily.
-        settings: of the search; tuning begins with its weights.
+        decoder: of a search, with or without lexicon and language model; None decodes greedily.
+        settings: of the search; tuning begins with its weights, and its beam is the widest tried.
         rnn: a language model that ranks what the search finds.
         pool: of processes with the same decoder.
     """
     modes = _Modes(dev)
     best = modes.decode("greedy", lambda rows: greedy_decode(rows, dev.tokens))
     rates = {"greedy": dev.count(best)}
-    weights, penalty, rescoring = None, None, None
+    chosen, weights, penalty, rescoring = None, None, None, None
+    beams: list[BeamRow] = []
     if decoder is not None:
-        weights = tune_weights(decoder, settings, dev.log_probs, dev.references, dev.tokens, pool)
-        rates |= {"language model": weights.before, "tuned": weights.after}
-        search = decoder.with_settings(weights.settings)
-        best = modes.decode("tuned", lambda rows: search(rows)[0])
-        if rnn is not None:
-            lists = with_neural(weights.lists, rnn)
-            rescoring, _ = tune_rescoring(lists, nbest=_RESCORED)
-            rescorer = Rescorer(search, rnn.log_probs, dev.tokens, rescoring)
-            best = modes.decode("tuned", lambda rows: rescorer(rows)[0])
-            rates["rescored"] = dev.count(best)
+        chosen = settings
+        if decoder.has_language_model or decoder.lexicon is not None:
+            weights = tune_weights(
+                decoder, settings, dev.log_probs, dev.references, dev.tokens, pool
+            )
+            rates |= _steps(decoder, weights)
+            chosen = weights.settings
+        rerank = None
+        if rnn is not None and weights is not None:
+            rescoring, _ = tune_rescoring(with_neural(weights.lists, rnn), nbest=NBEST)
+            rerank = partial(Rescorer, language_model=rnn.log_probs, settings=rescoring)
+        beams, best = modes.decode_widely(decoder, chosen, rerank)
+        chosen = chosen.model_copy(update={"beam": choose_beam(beams).beam})
+        if rescoring is not None or weights is None:
+            rates["search" if rescoring is None else "rescored"] = dev.count(best)
         if decoder.lexicon is not None and dev.tokens.orthographic:
             penalty, best = _tune_penalty(dev, best, decoder.lexicon)
-            rates["words outside the lexicon"] = dev.count(best)
+            rates[OUTSIDE] = dev.count(best)
         modes.texts["tuned"] = [one.text for one in best]
     judged = _judge(dev, best)
     # A model that says nothing yet has no confidences to mend.
@@ -124,9 +145,21 @@ def tune_decoder(
     before, after = (
         expected_calibration_error(judged, one) for one in (Calibration(), calibration)
     )
-    chosen = weights.settings if weights else None
     description = DecoderDescription(chosen, calibration, penalty, rescoring)
-    return TunedDecoder(description, rates, (before, after), weights, modes.texts, modes.seconds)
+    return TunedDecoder(
+        description, rates, (before, after), weights, beams, modes.texts, modes.seconds
+    )
+
+
+def _steps(decoder: BeamDecoder, weights: Tuned) -> dict[str, ErrorCounts]:
+    """Errors of the search, step by step."""
+    if not decoder.has_language_model:
+        return {"lexicon": weights.before, "tuned": weights.after}
+    return {
+        "search without language model": weights.alone,
+        LANGUAGE_MODEL: weights.before,
+        "tuned": weights.after,
+    }
 
 
 class _Modes:
@@ -144,18 +177,46 @@ class _Modes:
         self.texts[mode] = [one.text for one in found]
         return found
 
+    def decode_widely(
+        self,
+        decoder: BeamDecoder,
+        settings: BeamSettings,
+        rerank: Callable[..., Rescorer] | None,
+    ) -> tuple[list[BeamRow], list[Hypothesis]]:
+        """Decode with several beams up to that of the settings; what the chosen one finds stays."""
+        rows, found = [], {}
+        for beam in beams_to_try(settings.beam):
+            search: Search = decoder.with_settings(settings.model_copy(update={"beam": beam}))
+            if rerank is not None:
+                search = rerank(search, tokens=self._dev.tokens)
+            found[beam] = self.decode("tuned", partial(_first, search))
+            seconds = self.seconds["tuned"]
+            rows.append(BeamRow(beam, self._dev.count(found[beam]), seconds))
+        chosen = choose_beam(rows)
+        self.seconds["tuned"] = chosen.seconds
+        return rows, found[chosen.beam]
+
+
+def _first(search: Search, log_probs: Tensor) -> Hypothesis:
+    return search(log_probs)[0]
+
 
 def _tune_penalty(
     dev: DevelopmentSet, hypotheses: list[Hypothesis], lexicon: Collection[str]
 ) -> tuple[float | None, list[Hypothesis]]:
-    """The spelling penalty with the fewest errors, None if none is better; and what it makes."""
-    chosen, best = None, hypotheses
+    """The highest spelling penalty with the fewest errors; and what it makes.
+
+    The set may have no word that is outside the lexicon, and still others must be possible: so a
+    penalty is kept that gains nothing. None, where each of them adds errors.
+    """
+    chosen, best, fewest = None, hypotheses, dev.count(hypotheses).errors
     for penalty in _PENALTIES:
         reviser = Reviser(dev.tokens, lexicon=lexicon, spelling_penalty=penalty)
         pairs = zip(hypotheses, dev.log_probs, strict=True)
         revised = [reviser(one, rows) for one, rows in pairs]
-        if dev.count(revised).errors < dev.count(best).errors:
-            chosen, best = penalty, revised
+        errors = dev.count(revised).errors
+        if errors < fewest or (chosen is None and errors == fewest):
+            chosen, best, fewest = penalty, revised, errors
     return chosen, best
 
 

@@ -13,21 +13,16 @@ from torch import Tensor
 from asr.batching import BatchSettings
 from asr.bundle import Bundle, read_description, stored_as, update_card
 from asr.decoding.beam import BeamDecoder, BeamSettings
-from asr.decoding.folder import (
-    WORDS,
-    copy_language_model,
-    load_decoder,
-    save_decoder,
-)
+from asr.decoding.folder import copy_language_model, load_decoder, save_decoder
 from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.lexicon import read_words
 from asr.decoding.pool import DecodingPool
 from asr.errors import AsrError
 from asr.files import write_text
 from asr.manifest import Utterance
 from asr.recognizer import MANY, Recognizer
-from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
+from asr.rnnlm.model import has_rnn, load_rnn, remove_rnn, save_rnn
 from asr.training.distributed import usable_cores
+from asr.tuning.account import account_for
 from asr.tuning.card import measured_card
 from asr.tuning.model import DevelopmentSet, TunedDecoder, tune_decoder
 from asr.tuning.picture import draw_grid
@@ -72,7 +67,7 @@ def write_tuned(
     Args:
         dev: what it is tuned on.
         decoder: None decodes greedily.
-        settings: of the search.
+        settings: of the search; its beam is the widest that is tried.
         source: the folder with the language models and the lexicon.
         output: the model folder; the figures and the picture go there, too.
         device: where the model computed, for its card.
@@ -80,23 +75,23 @@ def write_tuned(
     rnn = load_rnn(source) if has_rnn(source) else None
     with _pool(dev, decoder, settings, source) as pool:
         tuned = tune_decoder(dev, decoder=decoder, settings=settings, rnn=rnn, pool=pool)
-    _say_spelling(source, decoder)
-    for name, counts in tuned.rates.items():
-        _say(f"dev, {name}: WER {counts.rate:.2%}")
+    for line in account_for(tuned, dev.audio_seconds):
+        _say(line)
     if tuned.weights:
-        chosen = tuned.weights.settings
-        _say(
-            f"weight of the language model {chosen.lm_weight:g}, bonus {chosen.word_bonus:g} a word"
-        )
         draw_grid(output / "tune.png", tuned.weights.grid, "N-best lists of dev, ranked anew")
-    before, after = tuned.calibration_errors
-    _say(f"confidences: expected calibration error {before:.3f}, calibrated {after:.3f}")
     write_text(output / "tune.json", json.dumps(tuned.to_json(), indent=1) + "\n")
     if source != output:
         if rnn is not None:
             save_rnn(output, rnn)
         copy_language_model(source, output)
     save_decoder(output, tuned.description)
+    if rnn is None and has_rnn(output):
+        # After the description, which may have named it.
+        remove_rnn(output)
+        _say(
+            "the recurrent language model of the folder is removed: it ranked what the n-gram "
+            "model found that was there before"
+        )
     weights = stored_as(read_description(output))
     update_card(output, measured_card(dev, tuned, device=device, weights=weights))
     return tuned
@@ -112,20 +107,6 @@ def _pool(
         return
     with DecodingPool(partial(load_decoder, source, dev.tokens, settings), processes) as pool:
         yield pool
-
-
-def _say_spelling(source: Path, decoder: BeamDecoder | None) -> None:
-    """Warn where words of the language model do not look like the model's."""
-    if decoder is None or decoder.lexicon is None:
-        return
-    words = read_words(source / WORDS)
-    missing = [word for word in words if word not in decoder.lexicon]
-    if missing:
-        _say(
-            f"{len(missing):,} of {len(words):,} words of the lexicon cannot be spelled with the "
-            f"model's tokens ({', '.join(missing[:3])}); "
-            "if case or accents differ, normalise the text of the language model"
-        )
 
 
 def _say(words: str) -> None:

@@ -7,7 +7,7 @@ until nothing better is found (the outer loop of minimum error rate training, Oc
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from rich.console import Console
@@ -22,9 +22,9 @@ from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.tokens import TokenTable
 from asr.tuning.grid import Candidate, Grid, search_grid
 
-_LM_WEIGHTS = np.arange(41) / 20
-_WORD_BONUSES = np.arange(-8, 21) / 4
-_NBEST = 100
+NBEST = 100
+_LM_WEIGHTS = (np.arange(41) / 20).tolist()
+_WORD_BONUSES = (np.arange(-8, 21) / 4).tolist()
 _ROUNDS = 4
 
 
@@ -35,8 +35,10 @@ class Tuned:
     settings: BeamSettings
     grid: Grid
     rounds: int  # searches of the whole set
+    alone: ErrorCounts  # without the language model; with a lexicon where there is one
     before: ErrorCounts  # with the weights that tuning began with
     after: ErrorCounts
+    exact: ErrorCounts  # the same lists, ranked by likelihoods over all paths
     oracle: ErrorCounts  # if always the best of the n-best list were chosen
     lists: list[list[Candidate]]  # of each utterance, from all searches
 
@@ -52,75 +54,118 @@ def tune_weights(
     """Find the weights with the fewest word errors on a development set.
 
     Args:
-        decoder: its lexicon and language model.
+        decoder: its lexicon and language model, one of them at least.
         settings: of the search; tuning begins with its weights.
         log_probs: (U, V) of each utterance.
         references: what was said in each, normalised.
         tokens: the table of the V tokens.
         pool: of processes with the same decoder.
     """
-    lists: list[dict[str, Candidate]] = [{} for _ in log_probs]
+    # What a search has no use for stays at 0.
+    weights = _LM_WEIGHTS if decoder.has_language_model else [0.0]
+    bonuses = _WORD_BONUSES if decoder.lexicon is not None else [0.0]
     words = sum(len(text.split()) for text in references)
-    rates: dict[BeamSettings, tuple[ErrorCounts, ErrorCounts]] = {}
+    searches = _Searches(decoder, log_probs, references, tokens, pool)
+    alone = searches.search(settings.model_copy(update={"lm_weight": 0.0}))
+    found: dict[BeamSettings, _Found] = {}
     tried = settings
-    while tried not in rates and len(rates) < _ROUNDS:
-        rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists, pool)
-        candidates = [list(one.values()) for one in lists]
-        grid = search_grid(candidates, list(_LM_WEIGHTS), list(_WORD_BONUSES), words=words)
+    while tried not in found and len(found) < _ROUNDS:
+        found[tried] = searches.search(tried)
+        grid = search_grid(searches.candidates(), weights, bonuses, words=words)
         lm_weight, word_bonus = grid.best()
         tried = settings.model_copy(update={"lm_weight": lm_weight, "word_bonus": word_bonus})
-    if tried not in rates:
-        rates[tried] = _search(decoder, tried, log_probs, references, tokens, lists, pool)
-    best = min(rates, key=lambda one: rates[one][0].errors)
+    if tried not in found:
+        found[tried] = searches.search(tried)
+    best = min(found, key=lambda one: found[one].first.errors)
     return Tuned(
-        best, grid, len(rates), rates[settings][0], *rates[best], [[*one.values()] for one in lists]
+        settings=best,
+        grid=grid,
+        rounds=searches.done,
+        alone=alone.first,
+        before=found[settings].first,
+        after=found[best].first,
+        exact=found[best].exact,
+        oracle=found[best].oracle,
+        lists=searches.candidates(),
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Errors of one search of the whole set."""
+
+    first: ErrorCounts  # of the best hypotheses by score
+    exact: ErrorCounts  # of those that exact likelihoods put first
+    oracle: ErrorCounts  # of the best there are in the n-best lists
+
+
+@dataclass
+class _Searches:
+    """Searches of the whole set, and what all of them have found."""
+
+    decoder: BeamDecoder
+    log_probs: Sequence[Tensor]
+    references: Sequence[str]
+    tokens: TokenTable
+    pool: DecodingPool[Sequence[Hypothesis]] | None
+    # Of each utterance, by text.
+    lists: list[dict[str, Candidate]] = field(init=False, default_factory=list)
+    done: int = field(init=False, default=0)
+    _memory: dict[BeamSettings, _Found] = field(init=False, default_factory=dict)
+
+    def candidates(self) -> list[list[Candidate]]:
+        """Of each utterance what was found, each text once."""
+        return [list(one.values()) for one in self.lists]
+
+    def search(self, settings: BeamSettings) -> _Found:
+        """Search every utterance, once for the same settings, and keep what is found."""
+        if settings not in self._memory:
+            self._memory[settings] = self._search(settings)
+            self.done += 1
+        return self._memory[settings]
+
+    def _search(self, settings: BeamSettings) -> _Found:
+        self.lists = self.lists or [{} for _ in self.log_probs]
+        console = Console(stderr=True)
+        firsts, exacts, oracles = [], [], []
+        for place, hypotheses in track(
+            self._hypotheses(settings.model_copy(update={"nbest": NBEST})),
+            f"searching with weight {settings.lm_weight:g}, bonus {settings.word_bonus:g}",
+            total=len(self.log_probs),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        ):
+            found = self._judge(place, hypotheses)
+            firsts.append(found[0].counts)
+            exacts.append(max(found, key=lambda one: _score(one, settings)).counts)
+            oracles.append(min((one.counts for one in found), key=_errors))
+        return _Found(sum_counts(firsts), sum_counts(exacts), sum_counts(oracles))
+
+    def _hypotheses(self, wide: BeamSettings) -> Iterator[tuple[int, Sequence[Hypothesis]]]:
+        if self.pool is not None:
+            yield from self.pool.decode(enumerate(self.log_probs), wide)
+            return
+        search = self.decoder.with_settings(wide)
+        for place, rows in enumerate(self.log_probs):
+            yield place, search(rows)
+
+    def _judge(self, place: int, hypotheses: Sequence[Hypothesis]) -> list[Candidate]:
+        """An utterance's hypotheses as candidates, in the same order."""
+        rows, reference, known = self.log_probs[place], self.references[place], self.lists[place]
+        new = [one for one in hypotheses if one.text not in known]
+        acoustics = log_likelihoods(rows, [spoken_tokens(one, self.tokens) for one in new])
+        for one, acoustic in zip(new, acoustics, strict=True):
+            counts = word_errors(reference, one.text)
+            language = self.decoder.language_log_prob(one.text)
+            known[one.text] = Candidate(one.text, counts, acoustic, language, len(one.text.split()))
+        return [known[one.text] for one in hypotheses]
 
 
 def _errors(counts: ErrorCounts) -> int:
     return counts.errors
 
 
-def _search(
-    decoder: BeamDecoder,
-    settings: BeamSettings,
-    log_probs: Sequence[Tensor],
-    references: Sequence[str],
-    tokens: TokenTable,
-    lists: Sequence[dict[str, Candidate]],
-    pool: DecodingPool[Sequence[Hypothesis]] | None,
-) -> tuple[ErrorCounts, ErrorCounts]:
-    """Search every utterance, and add what is found to the lists.
-
-    Returns:
-        The errors of the best hypotheses by score, and of the best there are in the n-best lists.
-    """
-    found: Iterator[tuple[int, Sequence[Hypothesis]]]
-    wide = settings.model_copy(update={"nbest": _NBEST})
-    if pool is None:
-        search = decoder.with_settings(wide)
-        found = ((place, search(rows)) for place, rows in enumerate(log_probs))
-    else:
-        found = pool.decode(enumerate(log_probs), wide)
-    firsts, oracles = [], []
-    console = Console(stderr=True)
-    what = f"searching with weight {settings.lm_weight:g}, bonus {settings.word_bonus:g}"
-    for place, hypotheses in track(
-        found,
-        what,
-        total=len(log_probs),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    ):
-        rows, reference, known = log_probs[place], references[place], lists[place]
-        texts = [one.text for one in hypotheses]
-        new = [one for one in hypotheses if one.text not in known]
-        acoustics = log_likelihoods(rows, [spoken_tokens(one, tokens) for one in new])
-        for one, acoustic in zip(new, acoustics, strict=True):
-            counts = word_errors(reference, one.text)
-            language = decoder.language_log_prob(one.text)
-            known[one.text] = Candidate(one.text, counts, acoustic, language, len(one.text.split()))
-        firsts.append(known[texts[0]].counts)
-        oracles.append(min((known[text].counts for text in texts), key=_errors))
-    return sum_counts(firsts), sum_counts(oracles)
+def _score(one: Candidate, settings: BeamSettings) -> float:
+    weighted = settings.lm_weight * one.language + settings.word_bonus * one.words
+    return one.acoustic + weighted

@@ -89,6 +89,22 @@ def test_mix_takes_a_weight_or_tunes_it(
     assert "expected either --weight or --tune" in capsys.readouterr().err
 
 
+def test_a_text_without_words_is_named_and_said_what_to_do_about(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, empty = tmp_path / "lm.arpa", tmp_path / "empty.txt"
+    empty.write_text("\n")
+    assert asr_lm("train", text, "-o", model) == 0
+    for arguments in (
+        ("perplexity", model, empty),
+        ("mix", model, model, "-o", tmp_path / "b.arpa", "--tune", empty),
+    ):
+        capsys.readouterr()
+        assert asr_lm(*arguments) == 2
+        said = capsys.readouterr().err
+        assert f"{empty}: no words in there; expected sentences, one a line" in said
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

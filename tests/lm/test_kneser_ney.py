@@ -83,10 +83,16 @@ def test_discounts_are_those_of_the_formula() -> None:
     ]
 
 
-@pytest.mark.parametrize("counts", [[], [1, 1, 2, 3], [1] * 50 + [2] + [3] * 50 + [4] * 60])
+@pytest.mark.parametrize("counts", [[], [1, 1, 2], [1, 1, 3], [1] * 50 + [2] + [3] * 50 + [4] * 60])
 def test_discounts_that_cannot_be_estimated_are_replaced(counts: list[int]) -> None:
     found = estimate_discounts(np.array(counts, dtype=np.int64))
     assert (found.once, found.twice, found.more, found.fallback) == (0.5, 1.0, 1.5, True)
+
+
+def test_nothing_has_to_be_counted_four_times() -> None:
+    """Y = 4 / 8, and of the last discount nothing is subtracted, as in KenLM."""
+    found = estimate_discounts(np.array([1] * 4 + [2] * 2 + [3]))
+    assert (found.once, found.twice, found.more, found.fallback) == (0.5, 1.25, 3.0, False)
 
 
 def test_the_example_of_three_books_by_hand(estimate_on: Estimator) -> None:

@@ -55,6 +55,23 @@ def test_dumped_recipe_reads_back_the_same(recipe: Path, tmp_path: Path) -> None
     assert dump_recipe(loaded, tmp_path / "exp") == path
 
 
+def test_there_is_a_search_where_something_is_said_of_it_or_to_search_with(recipe: Path) -> None:
+    assert not load_recipe(recipe).searches
+    assert load_recipe(recipe, ["decoding.search.beam=20"]).searches
+    some = load_recipe(recipe, ["decoding.search.nbest=5"])
+    assert some.searches
+    assert some.decoding.search.beam == 100, "as where nothing is said"
+    assert load_recipe(recipe, ["lm.order=2"]).searches
+
+
+@pytest.mark.parametrize("key", ["lm_weight", "word_bonus"])
+def test_a_weight_of_no_language_model_is_refused(recipe: Path, key: str) -> None:
+    override = f"decoding.search.{key}=0.8"
+    with pytest.raises(ConfigError, match=rf"decoding\.search\.{key}: there is no language model"):
+        load_recipe(recipe, [override])
+    assert load_recipe(recipe, [override, "lm.order=2"]).searches
+
+
 def test_hand_written_recipe_is_never_overwritten(recipe: Path) -> None:
     with pytest.raises(ConfigError, match=r"was not written by 'asr run'.*--exp"):
         dump_recipe(load_recipe(recipe), recipe.parent)

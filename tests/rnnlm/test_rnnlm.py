@@ -1,5 +1,6 @@
 """The recurrent language model: probabilities that are some, training that resumes, files."""
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import torch
 from lm_oracle import draw_sentences
 
-from asr.errors import DataError, ModelError, Stopped
+from asr.errors import DataError, DivergenceError, ModelError, Stopped
 from asr.lm.counts import Numbers
 from asr.lm.text import close_vocabulary, most_frequent, number_words
 from asr.rnnlm import training
@@ -99,6 +100,91 @@ class _Requests:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+def test_a_section_that_says_one_thing_leaves_the_others_as_they_were() -> None:
+    values = {"batch": {"max_frames": 9}, "optimizer": {"learning_rate": 1.0}, "schedule": {}}
+    settings = RnnTrainingSettings.parse(values, "test")
+    assert (settings.batch.per_step, settings.batch.max_utterances) == (1, 256)
+    assert (settings.optimizer.clip_norm, settings.schedule.warmup_share) == (1.0, 0.05)
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, calls: set[int]) -> None:
+    """Make the model's answer NaN in some of the calls of a training, counted from 0."""
+    whole, counted = RecurrentLM.forward, itertools.count()
+
+    def forward(self: RecurrentLM, *inputs: torch.Tensor) -> torch.Tensor:
+        found = whole(self, *inputs)
+        return found * math.nan if self.training and next(counted) in calls else found
+
+    monkeypatch.setattr(RecurrentLM, "forward", forward)
+
+
+def test_a_step_without_a_finite_gradient_is_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(monkeypatch, {2, 5})
+    model, perplexity = train(tmp_path)
+    assert math.isfinite(perplexity)
+    assert all(weight.isfinite().all() for weight in model.parameters())
+    said = capsys.readouterr().err
+    assert said.count("gradient not finite, step left out") == 2
+    assert "nan" not in said
+    assert progress(tmp_path)["bad_steps"] == 2
+
+
+def test_too_many_such_steps_end_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, {0, 1, 3})
+    with pytest.raises(DivergenceError, match=r"3 steps \(lm\.rnn\.training\.max_bad_steps\)"):
+        train(tmp_path, max_bad_steps=3)
+
+
+def progress(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(folder / "checkpoint.pt", weights_only=True)["progress"]
+    return found
+
+
+def test_a_step_has_as_many_batches_as_is_said(tmp_path: Path) -> None:
+    steps = {}
+    for count in (1, 3):
+        train(tmp_path / str(count), epochs=1, batch={"max_frames": 60, "per_step": count})
+        steps[count] = progress(tmp_path / str(count))["step"]
+    assert steps[3] == math.ceil(steps[1] / 3)
+
+
+def test_the_gradient_of_several_batches_is_that_of_one_with_all_sentences(tmp_path: Path) -> None:
+    """Without dropout, and with steps so small that rounding decides nothing."""
+    text, words = numbered(*["a b c"] * 8)
+    found = []
+    for batch in ({"max_utterances": 8, "per_step": 1}, {"max_utterances": 2, "per_step": 4}):
+        torch.manual_seed(1)
+        model = RecurrentLM(SMALL.model_copy(update={"dropout": 0.0}), words)
+        settings = RnnTrainingSettings.parse({"batch": batch, "precision": "float32"}, "test")
+        folder = tmp_path / str(batch["per_step"])
+        train_rnn(model, text, text, settings, folder=folder, seed=1, device=CPU)
+        assert progress(folder)["step"] == 1
+        found.append(torch.load(folder / "checkpoint.pt", weights_only=True)["optimizer"])
+    first, second = ([one["exp_avg"] for one in each["state"].values()] for each in found)
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+
+
+def test_the_rate_is_cut_where_the_dev_loss_falls_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, rates = iter([3.0, 2.0, 2.5, 2.5, 2.5]), {}
+    monkeypatch.setattr(training, "_nats", lambda *_: next(losses))
+    whole = training.rate_share
+
+    def rate_share(settings: Any, done: float, *dev_losses: Any) -> float:
+        return rates.setdefault(int(4 * done + 1e-9), whole(settings, done, *dev_losses))
+
+    monkeypatch.setattr(training, "rate_share", rate_share)
+    schedule = {"kind": "plateau", "warmup_share": 0.0, "plateau_epochs": 1}
+    train(tmp_path, epochs=4, schedule=schedule)
+    assert rates == {0: 1.0, 1: 1.0, 2: 1.0, 3: 0.5}
 
 
 def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:

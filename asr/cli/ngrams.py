@@ -1,0 +1,24 @@
+"""Where a command's n-gram model lies: in an ARPA file, a packed one, or a model folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asr.lm.model import NgramModel
+
+
+def read_ngrams(path: Path) -> "NgramModel":
+    """Read an n-gram model. Raises ModelError where there is none, or a damaged one."""
+    from asr.lm.arpa import read_arpa
+    from asr.lm.packed import read_packed
+
+    if path.is_dir():
+        from asr.bundle import model_folder
+        from asr.decoding.folder import LANGUAGE_MODEL
+        from asr.errors import ModelError
+
+        packed = model_folder(path) / LANGUAGE_MODEL
+        if not packed.exists():
+            raise ModelError(f"{path}: has no n-gram model; `asr tune --lm` gives it one")
+        return read_packed(packed)
+    return read_packed(path) if path.suffix == ".safetensors" else read_arpa(path)

@@ -1,0 +1,31 @@
+"""N-best lists ranked again: by each model, as much as its weight says."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from asr.decoding.beam import BeamDecoder, BeamSettings
+from asr.decoding.rescoring import Rescorer, RescoringSettings
+from asr.tokens import Characters
+
+TOKENS = Characters(" ab")
+
+
+def fond_of_b(texts: Sequence[str]) -> list[float]:
+    return [0.0 if text == "b" else -5.0 for text in texts]
+
+
+@pytest.mark.parametrize(("weight", "first"), [(0.0, "a"), (0.1, "a"), (1.0, "b")])
+def test_the_second_model_alone_turns_the_order(weight: float, first: str) -> None:
+    """There is no other model, and by sound "a" is twice as probable as "b"."""
+    rows = torch.tensor([[1e-6, 1e-6, 0.666, 0.333]]).log()
+    settings = RescoringSettings(nbest=10, rnn_weight=weight)
+    found = Rescorer(BeamDecoder(TOKENS, BeamSettings()), fond_of_b, TOKENS, settings)(rows)
+    assert found[0].text == first
+    assert {one.text for one in found} >= {"a", "b"}
+    by_text = {one.text: one.score for one in found}
+    expected = torch.tensor(0.333).log().item()
+    assert by_text["b"] == pytest.approx(expected, abs=1e-4)
+    assert by_text["a"] == pytest.approx(torch.tensor(0.666).log().item() - 5 * weight, abs=1e-4)
+    assert [one.score for one in found] == sorted(by_text.values(), reverse=True)
