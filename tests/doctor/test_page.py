@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from asr.doctor.examination import check_manifest
-from asr.doctor.page import write_page
+from asr.doctor.page import plain, write_page
 from asr.doctor.settings import CheckSettings
 from asr.manifest import Utterance
 from asr.text import Normalizer
@@ -63,6 +63,20 @@ def test_players_refer_to_the_recordings_from_where_the_page_is(tmp_path: Path) 
     assert (tmp_path / "out" / unquote(reference.path)).samefile(tmp_path / "two words/100% #1.wav")
 
 
+def test_a_finding_has_its_number_and_threshold_where_there_is_one(tmp_path: Path) -> None:
+    found = rows(make_page(tmp_path, ["room 7", "one two three four " * 400, "!"]))
+    assert {row["problem"]: (row["number"], row["threshold"]) for row in found} == {
+        "empty-text": ("0", "1"),
+        "digits": ("1", "0"),
+    }
+    assert [plain(number) for number in (None, 16000, 0.00123456, 3.0)] == [
+        "",
+        "16,000",
+        "0.001235",
+        "3",
+    ]
+
+
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     page = make_page(tmp_path, ["room 7"])
     assert _Elements(page).references == []
@@ -96,6 +110,7 @@ window.addEventListener("error", event => told.push("error " + event.message));
 document.addEventListener("securitypolicyviolation", event => told.push(event.violatedDirective));
 const count = () => document.querySelectorAll("article").length;
 told.push(count());
+told.push(document.querySelector("article .measured").textContent.replace(",", ";"));
 const search = document.getElementById("search");
 search.value = "ROOM 7";
 search.dispatchEvent(new Event("input"));
@@ -132,4 +147,4 @@ def test_in_a_browser_the_page_is_searched_filtered_and_heard(tmp_path: Path) ->
         timeout=60,
         check=True,
     )
-    assert "told: 5, 2, 2, loaded" in answer.stdout
+    assert "told: 5, measured 0; held against 1, 2, 2, loaded" in answer.stdout
