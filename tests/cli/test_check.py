@@ -233,6 +233,22 @@ def test_the_options_do_what_they_say(
     assert removed.extra["removed"][0]["problem"] == "digits"
 
 
+def test_half_a_pair_of_utf_16_breaks_neither_page_nor_json_nor_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    manifest = make_manifest(tmp_path / "a", ["yes 7 X", "no"])
+    manifest.write_text(manifest.read_text().replace("X", "\\ud800"))
+    outputs = {name: tmp_path / name for name in ("html", "json", "fix")}
+    options = [one for name, path in outputs.items() for one in (f"--{name}", path)]
+    assert run(monkeypatch, manifest, *options) == 0
+    assert "U+D800" in capfd.readouterr().out
+    assert "yes 7 \ufffd" in outputs["html"].read_text(encoding="utf-8")
+    (found,) = json.loads(outputs["json"].read_text(encoding="utf-8")).values()
+    details = {one["problem"]: one["detail"] for one in found["findings"]}
+    assert "(U+D800) x 1" in details["not-normalised"]
+    assert read_manifest(outputs["fix"])[0].text == "yes 7 \ud800"
+
+
 @pytest.mark.parametrize("name", ["words.txt", "lm.arpa", "lexicon", "ngrams", "lm.safetensors"])
 def test_words_that_the_language_model_lacks_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str

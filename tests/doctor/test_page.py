@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from html.parser import HTMLParser
@@ -9,8 +8,8 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 import numpy as np
-import pytest
 import soundfile
+from browser import find_browser
 
 from asr.doctor.examination import check_manifest
 from asr.doctor.page import plain, write_page
@@ -132,9 +131,7 @@ player.preload = "auto";
 
 
 def test_in_a_browser_the_page_is_searched_filtered_and_heard(tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("needs chromium")
+    browser = find_browser()
     page = make_page(tmp_path, ["room 7", "?", "room 8", "!", "room 77"])
     path = tmp_path / "out/driven.html"
     path.write_text(page.replace("</body>", f"{_DRIVE}</body>"), encoding="utf-8")
