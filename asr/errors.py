@@ -33,10 +33,19 @@ AudioProblem = Literal[
 class AudioError(AsrError):
     """One recording cannot be used; `problem` says what kind of trouble it is, for counting."""
 
-    def __init__(self, message: str, problem: AudioProblem = "unreadable") -> None:
-        """`message` names the file first."""
+    def __init__(
+        self,
+        message: str,
+        problem: AudioProblem = "unreadable",
+        *,
+        number: float | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        """`message` names the file first; `number` is what was measured, against `threshold`."""
         super().__init__(message)
         self.problem = problem
+        self.number = number
+        self.threshold = threshold
 
 
 class ModelError(AsrError):

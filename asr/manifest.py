@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from asr.errors import DataError
 from asr.files import whole_file
@@ -81,9 +81,14 @@ def read_lines(path: Path) -> Iterator[tuple[int, Utterance | DataError]]:
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
     """Write a manifest, whole or not at all; audio below its folder is named relative to it."""
     folder = Path(os.path.abspath(path.parent))
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with whole_file(path) as temporary, _open(temporary) as file:
         for utterance in utterances:
             file.write(json.dumps(_to_record(utterance, folder), ensure_ascii=False) + "\n")
+
+
+def _open(path: Path) -> TextIO:
+    # Half a pair of UTF-16 becomes the escape that it was in the JSON it came from.
+    return path.open("w", encoding="utf-8", errors="backslashreplace")
 
 
 def _parse_line(line: str, where: str, folder: Path) -> Utterance:

@@ -1,6 +1,7 @@
 """HTML pages: self-contained, of one look (pages.html), with everything from outside escaped."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import quote
 import jinja2
 
 _HERE = Path(__file__).parent
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def render_page(
@@ -22,6 +24,9 @@ def render_page(
         template: the file.
         values: what it names; a name without a value is an error.
         filters: ways of writing numbers, by the names that the template has for them.
+
+    Returns:
+        The page; what is no character in it is shown as U+FFFD.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, _HERE]),
@@ -33,7 +38,9 @@ def render_page(
     # As text is, and not as \u escapes: a page in Chinese is half as long.
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.filters.update(filters or {})
-    return environment.get_template(template.name).render(**values)
+    page = environment.get_template(template.name).render(**values)
+    # Half a pair of UTF-16, which JSON may hold, is no character, and no file takes it.
+    return _SURROGATES.sub("\ufffd", page)
 
 
 def refer_to_recording(audio: Path, folder: Path, *, offset: float, duration: float) -> str:
@@ -47,7 +54,9 @@ def refer_to_recording(audio: Path, folder: Path, *, offset: float, duration: fl
     """
     absolute = Path(os.path.abspath(audio))
     try:
-        place = quote(Path(os.path.relpath(absolute, os.path.abspath(folder))).as_posix())
+        place = quote(
+            Path(os.path.relpath(absolute, os.path.abspath(folder))).as_posix(), errors="replace"
+        )
     except ValueError:  # on Windows, on another drive
         place = absolute.as_uri()
     if not duration:

@@ -27,7 +27,8 @@ from asr.text import Normalizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from browser import Page, find_browser, open_browser
+from browser import BROWSERS, Page, open_browser
+from programs import installed
 
 _VOCABULARY = [f"word{number}" for number in range(20_000)]
 _RATE, _SECONDS = 16000, 10.0
@@ -52,7 +53,7 @@ def main() -> None:
         write_page(page, utterances, test_set, chosen.pictures)
         print(f"scored and written  {time.perf_counter() - started:8.2f} s")
         print(f"size of the page    {page.stat().st_size / 1e6:8.2f} MB")
-        if find_browser() is None:
+        if installed(BROWSERS) is None:
             print("no Chromium: not opened")
             return
         with open_browser(folder / "profile") as browser:

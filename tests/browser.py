@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import queue
-import shutil
 import subprocess
 import threading
 import time
@@ -13,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from programs import find_program
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _SECONDS = 60  # that an answer may take
 _OPTIONS = (
     "--headless",
@@ -127,18 +127,15 @@ class Page:
                 self._messages.put(json.loads(message))
 
 
-def find_browser() -> str | None:
-    """Where Chromium is, or Google's browser made of it; None where there is neither."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((found for name in names if (found := shutil.which(name))), None)
+def find_browser() -> str:
+    """Where Chromium is, or Google's browser made of it; see `find_program` for neither."""
+    return find_program(BROWSERS, "chromium")
 
 
 @contextmanager
 def open_browser(profile: Path) -> Iterator[Page]:
-    """A browser with an empty page; the test is skipped where there is no Chromium."""
+    """A browser with an empty page."""
     browser = find_browser()
-    if browser is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
     commands, answers = os.pipe(), os.pipe()
     # Chromium reads from 3 and writes to 4; these are above, so that none overwrites another.
     theirs = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands[0], answers[1])]

@@ -1,12 +1,11 @@
 """NIST's sclite and sc_stats, where they are installed (Debian's package sctk)."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
+from programs import find_program
 
 from asr.scoring.error_rate import Alignment, ErrorCounts
 
@@ -18,11 +17,8 @@ _TEST = re.compile(r"# segs: (\d+)\).*mean: (\S+)\) \(std dev: (\S+)\) \(Z Stat:
 
 
 def find_tool(name: str) -> str:
-    """The program's path; skips the test where it is not installed."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/lib/sctk/bin")
-    if path is None:
-        pytest.skip(f"{name} is not installed; on Debian: apt-get install sctk")
-    return path
+    """The program's path; see `find_program` for where it is not installed."""
+    return find_program([name], "sctk", "/usr/lib/sctk/bin")
 
 
 def sclite_counts(reference: Path, hypothesis: Path) -> dict[str, ErrorCounts]:

@@ -73,6 +73,19 @@ def test_speech_never_trained_on_is_recognised_without_an_error(run: Run) -> Non
     assert list(scored["slices"]) == ["duration", "rate"]  # nobody knows the speakers
 
 
+def test_words_are_told_apart_by_whether_training_had_them(run: Run) -> None:
+    def words(split: str) -> list[str]:
+        lines = (run.experiment / f"01_prepare/{split}.jsonl").read_text().splitlines()
+        return [word for line in lines for word in json.loads(line)["text"].split()]
+
+    (scored,) = json.loads((run.experiment / "10_score/scores.json").read_text())["sets"]
+    known = set(words("train"))
+    inside = sum(word in known for word in words(scored["name"]))
+    assert scored["vocabulary"]["inside"] == inside
+    assert scored["vocabulary"]["outside"] == len(words(scored["name"])) - inside
+    assert scored["vocabulary"]["outside"] > 0
+
+
 def test_the_result_is_on_stdout_and_the_progress_is_not(run: Run) -> None:
     (row,) = [line for line in run.result.stdout.splitlines() if "│ test " in line]
     assert row.count("0.00 %") == 3  # words, characters, sentences

@@ -3,7 +3,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from asr.pages import refer_to_recording
+from asr.pages import refer_to_recording, render_page
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,11 @@ def test_a_recording_is_found_from_the_page_whatever_its_name(tmp_path: Path) ->
     found = urlparse(refer_to_recording(audio, page, offset=0.0, duration=0.0))
     assert (found.query, found.fragment) == ("", "")
     assert (page / unquote(found.path)).samefile(audio)
+
+
+def test_half_a_pair_of_utf_16_is_shown_and_breaks_no_page(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<p>{{ said }}</p><script>{{ said|tojson }}</script>")
+    page = render_page(tmp_path / "a.html", {"said": "a\ud800b\udc00 \U0001f44d"})
+    shown = "a\ufffdb\ufffd \U0001f44d"
+    assert page.encode("utf-8").decode() == f'<p>{shown}</p><script>"{shown}"</script>'
+    assert refer_to_recording(Path("\ud800.wav"), Path("."), offset=0.0, duration=0.0) == "%3F.wav"

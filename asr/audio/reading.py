@@ -68,5 +68,8 @@ def _refuse_no_file(path: Path) -> None:
         raise AudioError(f"{path}: {what}; expected an audio file")
     if path.stat().st_size == 0:
         raise AudioError(
-            f"{path}: the file is empty (0 bytes); copy or record it again", "empty-audio"
+            f"{path}: the file is empty (0 bytes); copy or record it again",
+            "empty-audio",
+            number=0,
+            threshold=1,
         )

@@ -72,6 +72,8 @@ def outside(path: Path, part: Part, seconds: float) -> AudioError:
         f"{part.offset:.2f} s to {end:.2f} s was asked for; "
         "the recording is cut short or the manifest is wrong: copy or prepare it again",
         "wrong-duration",
+        number=seconds,
+        threshold=max(part.offset, end),
     )
 
 
@@ -81,6 +83,8 @@ def cut_short(path: Path, promised: float, read: float) -> AudioError:
         f"{path}: cut short: the header promises {promised:.2f} s, "
         f"{read:.2f} s could be read; copy the file again",
         "cut-short",
+        number=read,
+        threshold=promised,
     )
 
 

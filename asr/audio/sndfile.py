@@ -57,7 +57,10 @@ class SndfileRecording:
             if self._frames:
                 raise Unsupported("its header does not say how long it is")
             raise AudioError(
-                f"{path}: the file has no samples (0.00 s); record it again", "empty-audio"
+                f"{path}: the file has no samples (0.00 s); record it again",
+                "empty-audio",
+                number=0,
+                threshold=1,
             )
 
     def info(self) -> AudioInfo:
@@ -107,10 +110,13 @@ def _refuse_cut_wav(path: Path) -> None:
             name, length = struct.unpack("<4sI", chunk)
             if name == b"data":
                 if 0 < length < _STREAMED_FROM and file.tell() + length > size:
+                    there = size - file.tell()
                     raise AudioError(
                         f"{path}: cut short: the header promises {length} bytes of sound, "
-                        f"{size - file.tell()} are there; copy the file again",
+                        f"{there} are there; copy the file again",
                         "cut-short",
+                        number=there,
+                        threshold=length,
                     )
                 return
             file.seek(length + length % 2, 1)

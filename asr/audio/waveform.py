@@ -50,13 +50,18 @@ def refuse_silent_peak(peak: float, seconds: float, name: str) -> None:
             f"{name}: silent: the loudest of {seconds:.2f} s is {peak:.1e} of full scale "
             f"(expected {_SILENCE_PEAK:.0e} or more); check the microphone or the channel",
             "silent",
+            number=peak,
+            threshold=_SILENCE_PEAK,
         )
 
 
 def refuse_not_finite(samples: NDArray[np.float32], path: Path) -> None:
     """Raise AudioError where a recording has samples that are NaN or infinite."""
     if not math.isfinite(float(np.abs(samples).max(initial=0.0))):
+        count = int(np.count_nonzero(~np.isfinite(samples)))
         raise AudioError(
-            f"{path}: has samples that are not numbers (NaN or infinite); record again",
+            f"{path}: has {count:,} samples that are not numbers (NaN or infinite); record again",
             "not-finite",
+            number=count,
+            threshold=0,
         )

@@ -3,6 +3,7 @@
 Nothing here may import torch at module level, so that `asr --help` answers at once.
 """
 
+import io
 import sys
 
 import typer
@@ -56,8 +57,17 @@ app.command("diagnose")(diagnose.diagnose)
 
 def main() -> None:
     """Run the command line; a user's mistake ends with one line and exit status 2."""
+    _take_surrogates(sys.stdout)
     try:
         app()
     except AsrError as error:
         print(f"asr: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _take_surrogates(stream: object) -> None:
+    """Show half a pair of UTF-16, which JSON may hold, as an escape: it should not end anything."""
+    if isinstance(stream, io.TextIOWrapper) and (
+        stream.encoding.lower() == "utf-8" and stream.errors == "strict"
+    ):
+        stream.reconfigure(errors="backslashreplace")

@@ -3,16 +3,26 @@
 import json as json_format
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asr.cli.options import Device, DeviceOption
+from asr.cli.options import Device
+from asr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from asr.doctor.settings import Limits
+    from asr.doctor.settings import Thresholds
     from asr.doctor.visit import Visit
+
+
+class RankBy(StrEnum):
+    """What transcripts are ranked by: the keys of `asr.doctor.suspects.MEASURES`."""
+
+    EXCESS = "excess"
+    LOSS = "loss"
+    ALIGNMENT = "alignment"
 
 
 def check(
@@ -21,11 +31,13 @@ def check(
         typer.Argument(help="JSON-lines manifests: train, dev and test in this order, or one."),
     ],
     normalizer: Annotated[
-        str, typer.Option(help="Rule applied to the transcripts first: none or basic.")
-    ] = "basic",
+        str | None,
+        typer.Option(help="Rule applied to the transcripts first: none or basic; else basic."),
+    ] = None,
     max_seconds: Annotated[
-        float, typer.Option(help="Longer utterances count as unusable.", min=0.0)
-    ] = 40.0,
+        float | None,
+        typer.Option(help="Longer utterances count as unusable; else 40.", min=0.0),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -33,10 +45,19 @@ def check(
             "for, transcripts that do not fit its frames, or are likely wrong."
         ),
     ] = None,
-    device: DeviceOption = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="With --model: where to compute.")] = Device.AUTO,
+    rank_by: Annotated[
+        RankBy | None,
+        typer.Option(
+            help="With --model: what puts transcripts in order: how much less probable they are "
+            "than what is heard (excess, where nothing is said), loss a frame, or alignment."
+        ),
+    ] = None,
     lm: Annotated[
         Path | None,
-        typer.Option(help="Name words that are not in this ARPA file or list of words."),
+        typer.Option(
+            help="Name words that this model folder, ARPA file or list of words does not have."
+        ),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write all findings to this file.")] = None,
     html: Annotated[
@@ -54,29 +75,48 @@ def check(
         typer.Option(help="With --fix: remove what has this problem too.", metavar="PROBLEM"),
     ] = None,
     force: Annotated[bool, typer.Option(help="With --fix: overwrite files.")] = False,
-    limits: Annotated[
+    settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Where findings begin.", metavar="KEY=VALUE"),
+        typer.Option(
+            "--set",
+            help="Where findings begin: min_seconds=0.05, clipped_share=0.01.",
+            metavar="KEY=VALUE",
+        ),
     ] = None,
 ) -> None:
     """Open every recording of MANIFESTS, read every transcript, and list what is wrong.
 
-    Of several sets, what a later one shares with those before is leakage.
+    Of several sets, what a later one shares with those before is leakage. The exit status is 2
+    where something is unusable, and 0 where there is nothing or only what is reported.
     """
     from asr.doctor.page import write_page
-    from asr.doctor.settings import CheckSettings
     from asr.doctor.visit import Doctor, load_recognizer
     from asr.files import write_text
 
     _refuse_contradictions(manifests, [json, html, fix])
+    _refuse_idle(
+        [
+            ("--remove", bool(remove) and fix is None, "--fix"),
+            ("--force", force and fix is None, "--fix"),
+            ("--rank-by", rank_by is not None and model is None, "--model"),
+            ("--device", device is not Device.AUTO and model is None, "--model"),
+        ]
+    )
+    if model is not None and normalizer is not None:
+        raise ConfigError(
+            f"--normalizer {normalizer}: came with --model, which has its own; expected one of "
+            "them: leave --normalizer out"
+        )
     if fix:
         _refuse_fix(fix, manifests, remove or [], force=force)
+    thresholds = _thresholds(settings or [], max_seconds)
     doctor = Doctor.prepare(
-        CheckSettings.parse({"max_seconds": max_seconds}, "asr check"),
-        _limits(limits or []),
-        normalizer=normalizer,
+        thresholds,
+        thresholds,
+        normalizer=normalizer or "basic",
         lm=lm,
         recognizer=None if model is None else load_recognizer(model, device.value),
+        rank_by=(rank_by or RankBy.EXCESS).value,
     )
     started = time.monotonic()
     visit = doctor.visit(manifests)
@@ -88,14 +128,22 @@ def check(
         print(f"asr: {html}: all findings, with players", file=sys.stderr)
     if fix and visit.reports:
         _clean(fix, visit, remove or [])
-    if not visit.all_well:
+    if not visit.all_well(thresholds.max_bad_fraction):
         raise typer.Exit(2)
+
+
+def _refuse_idle(options: list[tuple[str, bool, str]]) -> None:
+    """Raise ConfigError for an option that would do nothing without another one."""
+    for option, idle, other in options:
+        if idle:
+            raise ConfigError(
+                f"{option}: came without {other}, and means nothing then; give {other}, too, or "
+                "leave it out"
+            )
 
 
 def _refuse_contradictions(manifests: list[Path], outputs: list[Path | None]) -> None:
     """Raise ConfigError where one file would be two things."""
-    from asr.errors import ConfigError
-
     taken = {path.resolve() for path in manifests}
     for path in outputs:
         if path is not None and path.resolve() in taken:
@@ -108,7 +156,6 @@ def _refuse_fix(fix: Path, manifests: list[Path], remove: list[str], *, force: b
     """Raise ConfigError where --fix cannot do what is asked, before hours of listening."""
     from asr.doctor.cleaning import refuse_existing
     from asr.doctor.problems import ADVICE
-    from asr.errors import ConfigError
 
     if len(manifests) > 1:
         raise ConfigError(
@@ -121,21 +168,29 @@ def _refuse_fix(fix: Path, manifests: list[Path], remove: list[str], *, force: b
         refuse_existing(fix)
 
 
-def _limits(settings: list[str]) -> "Limits":
-    from asr.doctor.settings import Limits
+def _thresholds(settings: list[str], max_seconds: float | None) -> "Thresholds":
+    from asr.doctor.settings import Thresholds
     from asr.recipe.overrides import Override
 
     given = {one.key: one.value for one in map(Override.parse, settings)}
-    return Limits.parse(given, "--set")
+    if max_seconds is not None and "max_seconds" in given:
+        raise ConfigError(
+            "--max-seconds and --set max_seconds say the same; expected one of them: leave one out"
+        )
+    given |= {} if max_seconds is None else {"max_seconds": max_seconds}
+    return Thresholds.parse(given, "--set" if settings else "--max-seconds")
 
 
 def _print(visit: "Visit", seconds: float) -> None:
+    from asr.doctor.suspects import MEASURES
     from asr.doctor.terminal import print_report
 
     for error in visit.errors:
         print(f"asr: {error}", file=sys.stderr)
     for name, report in visit.reports.items():
         print_report(name, report)
+    if visit.rankings:
+        print(f"transcripts were ranked by {visit.ranked_by}: {MEASURES[visit.ranked_by].meaning}")
     hours, minutes = visit.hours_opened, seconds / 60
     print(
         f"asr: {hours:.2f} hours of audio in {seconds:.1f} s: {hours / minutes:.1f} hours a minute",

@@ -14,7 +14,7 @@ def compare(
 ) -> None:
     """Show the settings in which experiments differ, and what came of them.
 
-    Error rates with 95 % intervals, parameters, training time, real-time factor of decoding.
+    Error rates with 95 % intervals, parameters, training time, real-time factor of decoding dev.
     Whether two of them really differ is for `asr score` to say, with both their hypotheses.
     """
     from asr.recipe.experiments import print_experiments, read_experiment, write_json

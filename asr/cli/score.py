@@ -1,13 +1,14 @@
 """`asr score`: compare hypotheses with references, and systems with each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.noise import with_snr
 from asr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -127,6 +128,11 @@ def score(
     from asr.text import Normalizer
 
     _refuse(hypotheses, pra, ctm)
+    if parallel and missing is MissingHypotheses.COUNT:
+        raise ConfigError(
+            "--missing count: came with --parallel, whose files have the same lines, so that none "
+            "is missing; leave one of them out"
+        )
     if html is None and (pictures is not None or model is not None):
         raise ConfigError("--pictures and --model belong to the page; give --html FILE, too")
     rule = Normalizer.for_scoring(normalizer)
@@ -134,7 +140,11 @@ def score(
     if speakers is not None:
         test_set = with_speakers(test_set, speakers)
     keys = tuple(dict.fromkeys(key.strip() for key in by.split(",") if key.strip()))
-    test_set = _with_snr(test_set, reference) if "snr" in keys else test_set
+    utterances = read_utterances(reference) if not parallel and (html or "snr" in keys) else []
+    complete = True
+    if "snr" in keys:
+        test_set, known, complete = with_snr(test_set, utterances, reference)
+        keys = tuple(key for key in keys if known or key != "snr")
     questions = Questions(
         Bootstrap(resamples, seed),
         keys,
@@ -155,11 +165,13 @@ def score(
     _write_sclite(test_set, analyses, rule, trn=trn, pra=pra, ctm=ctm)
     if html:
         facts = {"reference": str(reference), "hypotheses": ", ".join(map(str, hypotheses))}
-        page = _Page(html, facts, [] if parallel else read_utterances(reference), pictures, model)
-        failed = page.write(test_set, analyses, comparison, rule)
+        failed = _Page(html, facts, utterances, pictures, model).write(
+            test_set, analyses, comparison, rule
+        )
         # Pictures that nobody asked for may lack: scores need no recordings.
-        if failed and (pictures is not None or model is not None):
-            raise typer.Exit(2)
+        complete = complete and not (failed and (pictures is not None or model is not None))
+    if not complete:
+        raise typer.Exit(2)
 
 
 def _refuse(hypotheses: Sequence[Path], pra: Path | None, ctm: Path | None) -> None:
@@ -261,31 +273,3 @@ def _write_sclite(
         write_pra(pra, analyses[0].scored)
     if ctm:
         write_ctm(ctm, analyses[0].scored, test_set.systems[0].attributes, normalizer=rule)
-
-
-def _with_snr(test_set: "TestSet", manifest: Path) -> "TestSet":
-    """Estimate the SNR of the recordings where the manifest does not have it."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from asr.audio import estimate_snr, load_audio
-    from asr.manifest import read_manifest
-
-    if any("snr" in known for known in test_set.attributes.values()):
-        return test_set
-    if not any("duration" in known for known in test_set.attributes.values()):
-        raise ConfigError(
-            f"--by snr: {manifest} names no recordings; give a manifest, or one with a key 'snr'"
-        )
-    console = Console(stderr=True)
-    attributes = {}
-    for one in track(
-        read_manifest(manifest),
-        "snr",
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    ):
-        heard = load_audio(one.audio_path, offset=one.offset, duration=one.duration)
-        attributes[one.id] = {**test_set.attributes[one.id], "snr": estimate_snr(heard)}
-    return replace(test_set, attributes=attributes)

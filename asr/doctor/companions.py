@@ -95,14 +95,20 @@ def _different(one: Examined, usual: _Usual, sample_rate: int | None) -> Iterato
 
 
 def _repeated_sound(examined: Sequence[Examined]) -> Iterator[tuple[int, Trouble]]:
+    heard = [one.sound.digest for one in examined if one.sound.seconds is not None]
+    times = Counter(heard)
     first: dict[bytes, Examined] = {}
     for place, one in enumerate(examined):
         if one.sound.seconds is None:
             continue
         original = first.setdefault(one.sound.digest, one).utterance
         if original is not one.utterance:
-            detail = f"the same samples as '{original.id}', {original.audio_path}"
-            yield place, Trouble("duplicate-audio", detail)
+            count = times[one.sound.digest]
+            detail = (
+                f"the same samples as '{original.id}', {original.audio_path}; {count} utterances "
+                "have them"
+            )
+            yield place, Trouble("duplicate-audio", detail, count, 1)
 
 
 def _repeated_text(examined: Sequence[Examined], limits: Limits) -> Iterator[tuple[int, Trouble]]:

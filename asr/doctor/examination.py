@@ -80,6 +80,7 @@ def check_manifest(
 
 def _unusable_troubles(examined: Sequence[Examined], expected: Expected) -> list[list[Trouble]]:
     """Why each utterance cannot be used; an empty list of those that can."""
+    times = Counter(one.utterance.id for one in examined)
     ids: set[str] = set()
     found = []
     for one in examined:
@@ -91,8 +92,11 @@ def _unusable_troubles(examined: Sequence[Examined], expected: Expected) -> list
             frames = expected.encoder_frames
             troubles += infeasible_troubles(text, sound.seconds, frames, expected.tokens)
         if one.utterance.id in ids:
-            detail = f"'{one.utterance.id}' was given already to an earlier utterance"
-            troubles.append(Trouble("duplicate-id", detail))
+            name = one.utterance.id
+            detail = (
+                f"'{name}' was given already to an earlier utterance, {times[name]} times in all"
+            )
+            troubles.append(Trouble("duplicate-id", detail, times[name], 1))
         ids.add(one.utterance.id)
         found.append(troubles)
     return found

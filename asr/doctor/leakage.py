@@ -62,6 +62,7 @@ class _Known:
         self._speakers: dict[str, str] = {}
         self._sounds: dict[bytes, str] = {}
         self._texts: dict[str, str] = {}
+        self._times: Counter[str] = Counter()  # of each text
         self._parts: defaultdict[str, list[_Part]] = defaultdict(list)  # of a file, by its path
 
     def add(self, name: str, examined: Sequence[Examined]) -> None:
@@ -74,6 +75,7 @@ class _Known:
                 self._parts[_path(one)].append(_Part.of(one, where))
             if one.text and len(one.text.split()) >= self._limits.repeated_words:
                 self._texts.setdefault(one.text, where)
+                self._times[one.text] += 1
 
     def leaks(self, examined: Sequence[Examined]) -> Iterator[Finding]:
         spoken = Counter(one.utterance.speaker for one in examined)
@@ -90,15 +92,17 @@ class _Known:
             shared = self._shared_sound(one)
             if shared:
                 yield Finding.of(one.utterance, shared)
-            if one.text in self._texts:
+            if one.text is not None and one.text in self._texts:
                 detail = f"'{one.text}' is also the text of {self._texts[one.text]}"
-                yield Finding.of(one.utterance, Trouble("leak-text", detail))
+                count = self._times[one.text]
+                yield Finding.of(one.utterance, Trouble("leak-text", detail, count, 0))
 
     def _shared_sound(self, one: Examined) -> Trouble | None:
         if not one.sound.digest:
             return None
         if one.sound.digest in self._sounds:
-            return Trouble("leak-audio", f"the same samples as {self._sounds[one.sound.digest]}")
+            detail = f"the same samples as {self._sounds[one.sound.digest]}"
+            return Trouble("leak-audio", detail, one.sound.seconds, _OVERLAP)
         part = _Part.of(one, "")
         # Not by [...], which would enter each path that is asked for.
         for other in self._parts.get(_path(one), ()):

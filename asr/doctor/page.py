@@ -72,6 +72,8 @@ def _row(name: str, finding: Finding, utterance: Utterance | None, folder: Path)
         "problem": finding.problem,
         "id": finding.id,
         "detail": finding.detail,
+        "number": plain(finding.number),
+        "threshold": plain(finding.threshold),
         "usable": finding.usable,
         "text": (utterance.text if utterance else None) or "",
         "file": "" if finding.audio_path is None else str(finding.audio_path),
@@ -82,6 +84,13 @@ def _row(name: str, finding: Finding, utterance: Utterance | None, folder: Path)
             finding.audio_path, folder, offset=utterance.offset, duration=utterance.duration
         )
     return row
+
+
+def plain(number: float | None) -> str:
+    """A number for people: 16000 -> "16,000", 0.0012345 -> "0.001235"; "" of none."""
+    if number is None:
+        return ""
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:.4g}"
 
 
 def _kinds(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -28,3 +28,10 @@ class Limits(Settings):
     rare_character_share: float = Field(default=1e-4, ge=0, le=1)  # of all characters
     # Robust standard deviations of a transcript's excess loss above that of the others.
     suspect_deviations: float = Field(default=5.0, gt=0)
+
+
+class Thresholds(CheckSettings, Limits):
+    """All numbers that `asr check` holds utterances against."""
+
+    # A recipe bears one in a hundred, because it leaves them out; here nothing is left out.
+    max_bad_fraction: float = Field(default=0.0, ge=0, le=1)

@@ -53,7 +53,8 @@ def listen(utterance: Utterance, settings: CheckSettings) -> Sound:
         waveform = Waveform(measured.mixed, rate)
         refuse_silence(waveform, path)
     except AudioError as error:
-        return Sound(trouble=Trouble(error.problem, str(error).removeprefix(f"{path}: ")))
+        detail = str(error).removeprefix(f"{path}: ")
+        return Sound(trouble=Trouble(error.problem, detail, error.number, error.threshold))
     except OSError as error:
         return Sound(trouble=Trouble("unreadable", str(error)))
     return Sound(

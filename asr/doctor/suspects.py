@@ -1,11 +1,14 @@
-"""Likely wrong transcripts: those that a model finds far less probable than what it hears."""
+"""Likely wrong transcripts: those that a model finds far less probable than what it hears.
+
+Three measures rank them (MEASURES); each transcript has its number and its rank by all three.
+"""
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,7 +26,9 @@ from asr.recognizer import Recognizer
 from asr.tokens import TokenTable, frames_needed
 
 _OF_A_SPEAKER = 10  # utterances, from which a speaker has a median of their own
-_SMALLEST_DEVIATION = 0.1  # nats a token; a model that knows the data by heart has none
+
+MeasureName = Literal["excess", "loss", "alignment"]
+EXCESS: Final = "excess"
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,44 @@ class Fit:
     heard: str  # the greedy hypothesis
 
 
+class Measure(NamedTuple):
+    """One way to tell how badly a transcript fits; the higher, the worse."""
+
+    meaning: str
+    of: Callable[[Fit], float]
+    # The least standard deviation that is believed: a model that knows the data by heart has none.
+    smallest: float
+    by_speaker: bool  # whether the median of the speaker is taken away, or that of all
+
+
+MEASURES: Final[Mapping[MeasureName, Measure]] = {
+    "excess": Measure(
+        "nats a token by which what is heard is more probable, beside what is usual for the "
+        "speaker",
+        lambda fit: fit.excess,
+        0.1,
+        True,
+    ),
+    "loss": Measure("CTC loss a frame, in nats", lambda fit: fit.loss_per_frame, 0.02, False),
+    "alignment": Measure(
+        "mean log-probability of the tokens where they are said at best, the lowest first",
+        lambda fit: -fit.alignment,
+        0.1,
+        False,
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Suspect:
     """One transcript in the ranking."""
 
     examined: Examined
     fit: Fit | None  # None: it cannot be said in the time there is
-    score: float  # robust standard deviations above the others of the speaker; inf without a fit
+    # By each measure: robust standard deviations above the others, inf without a fit; and its
+    # place, from 1.
+    scores: Mapping[MeasureName, float]
+    ranks: Mapping[MeasureName, int]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -50,21 +86,27 @@ class Suspect:
             "id": self.examined.utterance.id,
             "audio_filepath": str(self.examined.utterance.audio_path),
             "text": self.examined.text,
-            "score": self.score if self.fit else None,
+            "ranks": dict(self.ranks),
+            "scores": dict(self.scores) if self.fit else None,
             **(vars(self.fit) if self.fit else {}),
         }
 
 
-def rank_transcripts(recognizer: Recognizer, examined: Sequence[Examined]) -> list[Suspect]:
+def rank_transcripts(
+    recognizer: Recognizer, examined: Sequence[Examined], by: MeasureName = EXCESS
+) -> list[Suspect]:
     """Rank transcripts, the least likely first.
 
-    Each is measured by how much less probable it is than what the model hears, greedily, over all
-    paths of both and for each token, so that neither length nor noise decides. Of that, the median
-    of the speaker is taken away. A transcript that does not fit into the frames stands first.
+    By `excess` each is measured by how much less probable it is than what the model hears,
+    greedily, over all paths of both and for each token, so that neither length nor noise decides.
+    Of that, the median of the speaker is taken away. `loss` is the CTC loss a frame, `alignment`
+    the mean log-probability of the tokens on the best path, as they are. A transcript that does not
+    fit into the frames stands first by any of them.
 
     Args:
         recognizer: of the model.
         examined: the utterances; those without usable sound or text are left out.
+        by: the measure that puts them in order.
     """
     there = [one for one in examined if one.text and not one.sound.trouble]
     index = {id(one.utterance): place for place, one in enumerate(there)}
@@ -76,23 +118,36 @@ def rank_transcripts(recognizer: Recognizer, examined: Sequence[Examined]) -> li
             place = index[id(utterance)]
             if not isinstance(answer, AsrError):
                 fits[place] = _fit(answer, there[place].text or "", tokens)
+    scores = {name: _scores(there, fits, measure) for name, measure in MEASURES.items()}
+    ranks = {name: _ranks(found) for name, found in scores.items()}
     ranked = [
-        Suspect(there[place], fits[place], score) for place, score in _scores(there, fits).items()
+        Suspect(
+            there[place],
+            fit,
+            {name: scores[name][place] for name in MEASURES},
+            {name: ranks[name][place] for name in MEASURES},
+        )
+        for place, fit in fits.items()
     ]
-    return sorted(ranked, key=lambda one: -one.score)
+    return sorted(ranked, key=lambda one: one.ranks[by])
 
 
-def suspect_findings(ranking: Sequence[Suspect], limits: Limits) -> Iterator[Finding]:
+def suspect_findings(
+    ranking: Sequence[Suspect], limits: Limits, by: MeasureName = EXCESS
+) -> Iterator[Finding]:
     """The transcripts of a ranking that are likely wrong, and can be said in the time there is."""
-    for rank, one in enumerate(ranking, start=1):
-        if one.fit and one.score > limits.suspect_deviations:
+    for one in ranking:
+        score, fit = one.scores[by], one.fit
+        if fit and score > limits.suspect_deviations:
             detail = (
-                f"rank {rank}: heard '{one.fit.heard}', transcript '{one.examined.text}': "
-                f"{one.fit.excess:.2f} nats a token less probable, {one.score:.1f} robust standard "
-                f"deviations above the others; loss {one.fit.loss_per_frame:.2f} a frame, "
-                f"alignment {one.fit.alignment:.2f}"
+                f"rank {one.ranks[by]} of {len(ranking)} by {by}, {score:.1f} robust standard "
+                f"deviations above the others: heard '{fit.heard}', transcript "
+                f"'{one.examined.text}'; {fit.excess:.2f} nats a token less probable (rank "
+                f"{one.ranks['excess']}), loss {fit.loss_per_frame:.2f} a frame (rank "
+                f"{one.ranks['loss']}), alignment {fit.alignment:.2f} (rank "
+                f"{one.ranks['alignment']})"
             )
-            trouble = Trouble("likely-wrong", detail, one.score, limits.suspect_deviations)
+            trouble = Trouble("likely-wrong", detail, score, limits.suspect_deviations)
             yield Finding.of(one.examined.utterance, trouble)
 
 
@@ -129,23 +184,35 @@ def _losses(log_probs: Tensor, sequences: Sequence[Sequence[int]]) -> list[float
     return found
 
 
-def _scores(there: Sequence[Examined], fits: dict[int, Fit | None]) -> dict[int, float]:
-    """Excess above the speaker's median, in robust standard deviations, by place."""
-    excess = {place: fit.excess for place, fit in fits.items() if fit}
-    if not excess:
+def _scores(
+    there: Sequence[Examined], fits: Mapping[int, Fit | None], measure: Measure
+) -> dict[int, float]:
+    """A measure above the median of the speaker or of all, in robust standard deviations."""
+    values = {place: measure.of(fit) for place, fit in fits.items() if fit}
+    if not values:
         return dict.fromkeys(fits, math.inf)
-    middle = median(excess.values())
-    voices: defaultdict[str | None, list[float]] = defaultdict(list)
-    for place, value in excess.items():
-        voices[there[place].utterance.speaker].append(value)
-    usual = {
-        speaker: median(values)
-        for speaker, values in voices.items()
-        if speaker is not None and len(values) >= _OF_A_SPEAKER
-    }
+    usual = _usual(there, values) if measure.by_speaker else {}
+    middle = median(values.values())
     above = {
         place: value - usual.get(there[place].utterance.speaker or "", middle)
-        for place, value in excess.items()
+        for place, value in values.items()
     }
-    deviation = robust_deviation(list(above.values()), _SMALLEST_DEVIATION)
+    deviation = robust_deviation(list(above.values()), measure.smallest)
     return {place: above[place] / deviation if place in above else math.inf for place in fits}
+
+
+def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
+    ordered = sorted(scores, key=lambda place: -scores[place])
+    return {place: rank for rank, place in enumerate(ordered, start=1)}
+
+
+def _usual(there: Sequence[Examined], values: Mapping[int, float]) -> dict[str, float]:
+    """The median of each speaker who has enough utterances for one."""
+    voices: defaultdict[str | None, list[float]] = defaultdict(list)
+    for place, value in values.items():
+        voices[there[place].utterance.speaker].append(value)
+    return {
+        speaker: median(found)
+        for speaker, found in voices.items()
+        if speaker is not None and len(found) >= _OF_A_SPEAKER
+    }

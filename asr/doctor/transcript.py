@@ -16,6 +16,7 @@ from asr.tokens import TokenTable, describe_characters, frames_needed
 _ENOUGH = 20  # transcripts, from which others can stand out
 _DEVIATION = 1.4826  # of the median absolute deviation, for it to be a normal's standard deviation
 _SMALLEST_DEVIATION = 0.1  # of log(characters per second): nobody speaks more evenly
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn")  # Unicode's categories; Cs is half a pair of UTF-16
 _JOINERS = "\u200c\u200d"  # invisible, and part of the spelling in Persian and in India
 
 
@@ -24,7 +25,7 @@ def text_troubles(text: str | None, tokens: TokenTable | None) -> list[Trouble]:
     if text is None:
         return [Trouble("no-text", "the manifest has no key 'text' for it")]
     if not text:
-        return [Trouble("empty-text", "nothing is left of the transcript once normalised")]
+        return [Trouble("empty-text", "nothing is left of the transcript once normalised", 0, 1)]
     unknown = tokens.unknown(text) if tokens else Counter[str]()
     if unknown:
         detail = f"{describe_characters(unknown)} in '{text}'"
@@ -74,8 +75,9 @@ def spelling_troubles(
         if hidden:
             detail = f"{describe_characters(hidden)}, which nobody sees, in {raw!r}"
             yield place, Trouble("not-normalised", detail, hidden.total(), 0)
-        elif raw != unicodedata.normalize("NFC", raw):
-            yield place, Trouble("not-normalised", f"not in Unicode's form NFC: '{raw}'")
+        elif others := _not_composed(raw):
+            detail = f"{others} characters not in Unicode's form NFC: '{raw}'"
+            yield place, Trouble("not-normalised", detail, others, 0)
         elif stand_out and place in changed:
             detail = (
                 f"'{raw}'; normaliser {normalizer.name} makes it '{text}', and leaves "
@@ -84,11 +86,20 @@ def spelling_troubles(
             yield place, Trouble("not-normalised", detail, share, limits.normalised_share)
 
 
+def _not_composed(text: str) -> int:
+    """How many characters Unicode's form NFC replaces; 0 where the text is in it."""
+    composed = unicodedata.normalize("NFC", text)
+    if text == composed:
+        return 0
+    # Where all characters stay and only marks change places, one of them does at least.
+    return (Counter(text) - Counter(composed)).total() or 1
+
+
 def _is_hidden(character: str) -> bool:
     """Control and format characters, and what stands where decoding went wrong."""
     if character in _JOINERS:
         return False
-    return character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co", "Cn")
+    return character == "\ufffd" or unicodedata.category(character) in _HIDDEN
 
 
 def rate_troubles(examined: Sequence[Examined], limits: Limits) -> Iterator[tuple[int, Trouble]]:

@@ -43,6 +43,8 @@ class Exhibition:
         reported = Reported(
             scored=scored,
             slices=analysis.slices or usual_slices(scored, test_set.attributes),
+            vocabulary=analysis.vocabulary,
+            oracle=analysis.oracle,
             confidences=word_confidences(scored, system.attributes, self.normalizer),
             recordings={key: self._address(one) for key, one in known.items()},
             seconds={

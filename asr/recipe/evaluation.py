@@ -13,7 +13,7 @@ from asr.illustration.illustrator import Illustrator
 from asr.illustration.listener import ModelIllustrator
 from asr.manifest import Utterance, read_manifest
 from asr.recipe.config import Recipe
-from asr.recipe.corpus import test_splits
+from asr.recipe.corpus import read_usable, test_splits
 from asr.recognizer import Recognizer, decoding_pool
 from asr.scoring.analysis import Questions, analyse
 from asr.scoring.report import read_json, write_json, write_report
@@ -45,16 +45,22 @@ def decode(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: st
 
 
 def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
-    """Stage 10: error rates of every test set, as a table, as JSON and as a page."""
+    """Stage 10: error rates of every test set, as a table, as JSON and as a page.
+
+    The vocabulary in and out of which words are counted is that of the transcripts trained on.
+    """
     rule = Normalizer(recipe.normalizer)
+    trained = read_usable(folders, "train")
+    vocabulary = {word for one in trained for word in rule(one.text or "").split()}
     count = recipe.report.pictures
     illustrator = ModelIllustrator.load(folders["tune"]) if count else Illustrator()
+    questions = Questions(vocabulary=vocabulary)
     analyses, reports = [], []
     for split in test_splits(recipe, folders["prepare"]):
         utterances = read_manifest(folders["prepare"] / f"{split}.jsonl")
         test_set = _test_set(split, utterances, folders["decode"] / f"{split}.jsonl")
         (system,) = test_set.systems
-        analysis = analyse(test_set, system, normalizer=rule, questions=Questions())
+        analysis = analyse(test_set, system, normalizer=rule, questions=questions)
         slices = usual_slices(analysis.scored, test_set.attributes)
         analysis = replace(analysis, slices=slices)
         exhibition = Exhibition(output, rule, utterances, count, illustrator)
@@ -67,6 +73,7 @@ def score(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
     facts = {
         "model": f"{card['weights']}, seed {card['seed']}",
         "trained on": f"{card['training_hours']:.2f} h, {card['training_utterances']} utterances",
+        "vocabulary": f"{len(vocabulary):,} words of the training transcripts",
         "training took": f"{card['training_minutes']:.1f} min",
         "asr": __version__,
     }

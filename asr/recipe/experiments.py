@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.table import Table
 
-from asr.errors import ConfigError
+from asr.bundle import read_description
+from asr.errors import AsrError, ConfigError
 from asr.files import write_text
-from asr.manifest import read_manifest
 from asr.recipe.config import RECIPE_FILE, Recipe, load_recipe
 from asr.recipe.evaluation import SCORES
 from asr.recipe.folder import StageFolder
@@ -33,7 +33,8 @@ class Experiment:
     settings: Mapping[str, Any]  # nested, plain data
     measured: Measurements
     intervals: Mapping[str, Sequence[float]]  # 95 %, of the word error rate, by test set
-    real_time_factor: float | None  # seconds of decoding in a second of the test sets' audio
+    # Seconds of reading, model and search in a second of dev's audio, without loading the model.
+    real_time_factor: float | None
     note: str  # which stage is not up to date, and why; '' if all are
 
 
@@ -65,7 +66,7 @@ def read_experiment(folder: Path, build: Callable[[Recipe], list[Stage]]) -> Exp
         intervals={
             one["name"]: one["intervals"]["word_error_rate"] for one in scored if "intervals" in one
         },
-        real_time_factor=_real_time_factor(places, [one["name"] for one in scored]),
+        real_time_factor=_real_time_factor(places["tune"].finished) if finished else None,
         note=f"{waiting[0].stage.title}: {waiting[0].reason}" if waiting else "",
     )
 
@@ -140,7 +141,7 @@ def _measured_rows(experiments: Sequence[Experiment]) -> list[tuple[str, list[st
         row("parameters", lambda one: _known(one.measured.parameters, "{:,}")),
         row("epochs", lambda one: _known(one.measured.epochs, "{}")),
         row("training, minutes", lambda one: _known(one.measured.seconds, "{:,.1f}", 60)),
-        row("decoding, real-time factor", lambda one: _known(one.real_time_factor, "{:.3g}")),
+        row("dev real-time factor", lambda one: _known(one.real_time_factor, "{:.3g}")),
         row("not up to date", lambda one: one.note),
     ]
 
@@ -175,10 +176,14 @@ def _differences(
             found[f"{prefix}{key}"] = values
 
 
-def _real_time_factor(places: Mapping[str, StageFolder], sets: Sequence[str]) -> float | None:
-    record = places["decode"].record() if "decode" in places else None
-    manifests = [places["prepare"].finished / f"{name}.jsonl" for name in sets]
-    if record is None or not manifests or not all(path.is_file() for path in manifests):
+def _real_time_factor(tuned: Path) -> float | None:
+    """What tuning measured of the way in which test sets are decoded: its last, the search if any.
+
+    The time that stage 9 took would be that of loading the model, too.
+    """
+    try:
+        speed = read_description(tuned)["card"].get("real_time_factor", {"modes": {}})
+    except AsrError:
         return None
-    audio = sum(one.duration for path in manifests for one in read_manifest(path))
-    return record.seconds / audio if audio else None
+    factors: list[float] = list(speed["modes"].values())
+    return factors[-1] if factors else None

@@ -135,7 +135,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
         Stage(
             number=10,
             name="score",
-            inputs=("prepare", "tune", "decode"),
+            inputs=("prepare", "check", "tune", "decode"),
             settings=part("name", "normalizer", "test", "report"),
             run=lambda output, folders: evaluation.score(recipe, folders, output),
         ),

@@ -31,8 +31,28 @@ class Comparison:
     bootstrap: Bootstrap
     bootstrap_p: float  # two-sided
     mapsswe: MatchedPairs
-    wins: tuple[int, int]  # utterances in which each has fewer word errors
+    better: tuple[tuple[str, ...], tuple[str, ...]]  # ids in which each has fewer word errors
     ties: int
+
+    @property
+    def wins(self) -> tuple[int, int]:
+        """In how many utterances each has fewer word errors."""
+        return len(self.better[0]), len(self.better[1])
+
+    @property
+    def evidence(self) -> list[str]:
+        """What the verdict rests on, in words."""
+        (first, second), test = self.names, self.mapsswe
+        tested = (
+            "not computable: the differences do not vary" if test.p is None else format_p(test.p)
+        )
+        z = "" if test.z is None else f", z = {test.z:.2f}"
+        return [
+            f"fewer errors in: {first} {self.wins[0]:,} utterances, {second} {self.wins[1]:,}; "
+            f"as many in {self.ties:,}",
+            f"paired bootstrap over {self.units}: {format_p(self.bootstrap_p)}",
+            f"matched-pairs test (MAPSSWE) of {test.segments:,} segments: {tested}{z}",
+        ]
 
     @property
     def significant(self) -> bool:
@@ -90,6 +110,7 @@ class Comparison:
             },
             "wins": list(self.wins),
             "ties": self.ties,
+            "better": [list(ids) for ids in self.better],
             "sentence": self.sentence,
         }
 
@@ -109,7 +130,7 @@ def compare(first: ScoredSet, second: ScoredSet) -> Comparison:
     columns = np.stack([mine[:, 0], yours[:, 0], mine[:, 1]], axis=1)
     sums = first.bootstrap.sums(columns, units).T
     differences = rates(sums[0] - sums[1], sums[2])
-    pairs = zip(first.utterances, second.utterances, strict=True)
+    pairs = list(zip(first.utterances, second.utterances, strict=True))
     return Comparison(
         names=(first.name, second.name),
         difference=first.summary.words.rate - second.summary.words.rate,
@@ -118,11 +139,11 @@ def compare(first: ScoredSet, second: ScoredSet) -> Comparison:
         bootstrap=first.bootstrap,
         bootstrap_p=_two_sided(differences),
         mapsswe=matched_pairs((one.alignment, other.alignment) for one, other in pairs),
-        wins=(
-            int((columns[:, 0] < columns[:, 1]).sum()),
-            int((columns[:, 0] > columns[:, 1]).sum()),
+        better=(
+            tuple(one.id for one, other in pairs if one.words.errors < other.words.errors),
+            tuple(one.id for one, other in pairs if one.words.errors > other.words.errors),
         ),
-        ties=int((columns[:, 0] == columns[:, 1]).sum()),
+        ties=sum(one.words.errors == other.words.errors for one, other in pairs),
     )
 
 

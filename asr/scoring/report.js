@@ -44,6 +44,7 @@ function readRows(columns) {
       heard: columns.heard[place] ?? columns.said[place],
       source: recording === null ? null : columns.start + recording,
       picture: Object.hasOwn(columns.pictures, id) ? columns.pictures[id] : null,
+      better: columns.better?.[place],
       rate: errors / Math.max(words, 1),
       sure: confidences?.length
         ? confidences.reduce((sum, one) => sum + one, 0) / confidences.length : null,
@@ -175,6 +176,7 @@ class Listing {
     this.table = find(".utterances");
     this.search = find("[type=search]");
     this.boxes = {wrong: find(".wrong"), pictured: find(".pictured")};
+    this.better = find(".better"); // where two systems are compared
     this.status = find("[role=status]");
     this.place = find(".place");
     this.back = find(".back");
@@ -183,6 +185,7 @@ class Listing {
     this.makeHead();
     this.search.addEventListener("input", () => this.filter());
     for (const box of Object.values(this.boxes)) box?.addEventListener("change", () => this.filter());
+    this.better?.addEventListener("change", () => this.filter());
     this.back.addEventListener("click", () => this.turn(-1));
     this.on.addEventListener("click", () => this.turn(1));
     for (const button of section.querySelectorAll("[data-search]"))
@@ -223,8 +226,10 @@ class Listing {
   filter() {
     const wanted = this.search.value.trim().toLowerCase();
     const wrong = this.boxes.wrong.checked, pictured = this.boxes.pictured?.checked;
+    const better = this.better?.value ? Number(this.better.value) : null;
     this.found = this.rows.filter(row =>
       (!wrong || row.errors) && (!pictured || row.picture)
+      && (better === null || row.better === better)
       && (!wanted || searchable(row).includes(wanted)));
     this.first = 0;
     this.show();

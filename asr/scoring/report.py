@@ -9,11 +9,17 @@ from typing import Any, Protocol
 from asr.files import write_text
 from asr.pages import render_page
 from asr.scoring.comparison import Comparison
-from asr.scoring.confusions import Confusions, count_confusions
+from asr.scoring.confusions import Confusions, VocabularySplit, count_confusions
+from asr.scoring.error_rate import ErrorCounts
 from asr.scoring.rows import utterance_columns
 from asr.scoring.scored import ScoredSet
 from asr.scoring.slices import Slice
-from asr.scoring.tables import format_interval, format_rate
+from asr.scoring.tables import (
+    describe_oracle,
+    describe_vocabulary,
+    format_interval,
+    format_rate,
+)
 
 _TEMPLATE = "report.html"
 _SHOWN = 10  # errors of each kind
@@ -33,6 +39,8 @@ class Reported:
 
     scored: ScoredSet
     slices: Mapping[str, Sequence[Slice]] = field(default_factory=dict)  # by key
+    vocabulary: VocabularySplit | None = None
+    oracle: ErrorCounts | None = None  # word errors, where there are n-best lists
     # The rest by utterance id, as far as it is known.
     confidences: Mapping[str, Sequence[float]] = field(default_factory=dict)  # of recognised words
     recordings: Mapping[str, str] = field(default_factory=dict)  # addresses, as the page sees them
@@ -50,10 +58,25 @@ class Reported:
         overall = self.scored.summary.words.rate
         return {key: Plot(overall, slices) for key, slices in self.slices.items()}
 
-    def to_page(self) -> dict[str, Any]:
-        """What the page's script takes, as plain data."""
+    @property
+    def notes(self) -> list[str]:
+        """What is known beyond the rates, in words."""
+        lines = [] if self.vocabulary is None else describe_vocabulary(self.vocabulary)
+        oracle = [] if self.oracle is None else [describe_oracle(self.scored.name, self.oracle)]
+        return lines + oracle
+
+    def to_page(self, comparison: Comparison | None = None) -> dict[str, Any]:
+        """What the page's script takes, as plain data.
+
+        With a comparison also which system has fewer errors, by utterance: 1, 2, or 0 for neither.
+        """
         columns = utterance_columns(self.scored, self.confidences, self.recordings, self.seconds)
-        return columns | {"pictures": dict(self.pictures)}
+        columns["pictures"] = dict(self.pictures)
+        if comparison is not None:
+            first, second = map(frozenset, comparison.better)
+            ids = [utterance.id for utterance in self.scored.utterances]
+            columns["better"] = [1 if key in first else 2 * (key in second) for key in ids]
+        return columns
 
 
 @dataclass(frozen=True)

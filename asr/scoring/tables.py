@@ -9,7 +9,7 @@ from rich.table import Table
 
 from asr.scoring.analysis import Analysis
 from asr.scoring.bootstrap import Interval
-from asr.scoring.comparison import Comparison, format_p
+from asr.scoring.comparison import Comparison
 from asr.scoring.confusions import Confusions, VocabularySplit
 from asr.scoring.error_rate import ErrorCounts
 from asr.scoring.slices import Slice
@@ -35,9 +35,9 @@ def print_analyses(
         for key, slices in one.slices.items():
             print_slices(key, slices)
         if one.vocabulary:
-            print_vocabulary(one.vocabulary)
+            print("\n".join(describe_vocabulary(one.vocabulary)))
         if one.oracle:
-            print_oracle(one.scored.name, one.oracle)
+            print(describe_oracle(one.scored.name, one.oracle))
         if errors:
             print_confusions(one.confusions, errors)
     scored = analyses[0].scored
@@ -100,31 +100,28 @@ def print_confusions(confusions: Confusions, most: int) -> None:
     print_wide(table)
 
 
-def print_vocabulary(split: VocabularySplit) -> None:
-    """Print on stdout how words in and out of a vocabulary fare."""
+def describe_vocabulary(split: VocabularySplit) -> list[str]:
+    """How words in and out of a vocabulary fare, a line each."""
+    lines = []
     for where, said, wrong in (
         ("in the vocabulary", split.inside, split.inside_wrong),
         ("outside of it", split.outside, split.outside_wrong),
     ):
         share = format_rate(wrong / said) if said else "none"
-        print(f"words {where}: {said:,}, of these wrong (insertions aside): {wrong:,}, {share}")
+        lines.append(
+            f"words {where}: {said:,}, of these wrong (insertions aside): {wrong:,}, {share}"
+        )
+    return lines
 
 
-def print_oracle(name: str, errors: ErrorCounts) -> None:
-    """Print on stdout what a perfect choice from the n-best lists would give."""
-    print(f"oracle WER of the n-best lists of {name}: {format_rate(errors.rate)}")
+def describe_oracle(name: str, errors: ErrorCounts) -> str:
+    """What a perfect choice from the n-best lists would give."""
+    return f"oracle WER of the n-best lists of {name}: {format_rate(errors.rate)}"
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print two systems side by side on stdout, and the result in words."""
-    first, second = comparison.names
-    test = comparison.mapsswe
-    tested = "not computable: the differences do not vary" if test.p is None else format_p(test.p)
-    z = "" if test.z is None else f", z = {test.z:.2f}"
-    print(f"fewer errors in: {first} {comparison.wins[0]:,} utterances, ", end="")
-    print(f"{second} {comparison.wins[1]:,}; as many in {comparison.ties:,}")
-    print(f"paired bootstrap over {comparison.units}: {format_p(comparison.bootstrap_p)}")
-    print(f"matched-pairs test (MAPSSWE) of {test.segments:,} segments: {tested}{z}")
+    print("\n".join(comparison.evidence))
     if comparison.caution:
         print(f"caution: {comparison.caution}")
     print(comparison.sentence)

@@ -36,22 +36,6 @@ class Transcripts:
     attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def read_transcripts(path: Path) -> dict[str, str]:
-    """Read the transcripts of a file, by utterance id and in the file's order.
-
-    See `read_attributed` for the files and the errors.
-    """
-    return dict(read_attributed(path).texts)
-
-
-def read_speakers(path: Path) -> dict[str, str | None]:
-    """Who speaks in each utterance, by id; empty where the file is no manifest."""
-    lines = list(read_lines(path, _FORMATS))
-    if not _is_manifest(path, lines):
-        return {}
-    return {utterance.id: utterance.speaker for utterance in read_manifest(path)}
-
-
 def read_utterances(path: Path) -> list[Utterance]:
     """The recordings of a manifest; none where the file is no manifest."""
     if path.suffix in {".trn", ".ctm", ".stm"}:

@@ -9,6 +9,8 @@ import soundfile
 from synthetic_speech import make_texts, write_utterances
 
 from asr.cli import main
+from asr.lm.arpa import read_arpa
+from asr.lm.packed import write_packed
 from asr.manifest import Utterance, read_manifest, write_manifest
 
 
@@ -139,7 +141,15 @@ def test_bad_lines_and_ids_given_twice_are_findings_and_fix_leaves_them_out(
         (["--json", "M"], "this file is given for two things"),
         (["--json", "x", "--html", "x"], "x: this file is given for two things"),
         (["--set", "clippedshare=1"], "unknown key 'clippedshare'; did you mean 'clipped_share'"),
+        (["--set", "minseconds=1"], "unknown key 'minseconds'; did you mean 'min_seconds'"),
+        (["--set", "max_seconds=9", "--max-seconds", "8"], "say the same; expected one of them"),
         (["--lm", "nowhere.txt"], "--lm nowhere.txt: cannot be read"),
+        (["--remove", "clipped"], "--remove: came without --fix"),
+        (["--remove", "nonsense"], "--remove: came without --fix"),
+        (["--force"], "--force: came without --fix"),
+        (["--device", "cpu"], "--device: came without --model"),
+        (["--rank-by", "loss"], "--rank-by: came without --model"),
+        (["--model", "m", "--normalizer", "none"], "--normalizer none: came with --model"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_opened(
@@ -177,7 +187,69 @@ def test_a_limit_can_be_moved(
     assert "duplicate-text" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["words.txt", "lm.arpa"])
+def test_what_makes_utterances_unusable_can_be_moved_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What too-short advises, and a share of unusable utterances that is borne."""
+    manifest = make_manifest(tmp_path / "a", ["yes", "no"])
+    soundfile.write(tmp_path / "a/0.wav", np.random.default_rng(1).uniform(-1, 1, 400), 8000)
+    short = [replace(one, duration=0.05) for one in read_manifest(manifest)[:1]]
+    write_manifest(manifest, short + read_manifest(manifest)[1:])
+    assert run(monkeypatch, manifest) == 2
+    assert "too-short" in capsys.readouterr().out
+    assert run(monkeypatch, manifest, "--set", "min_seconds=0.05") == 0
+    assert "too-short" not in capsys.readouterr().out
+    assert run(monkeypatch, manifest, "--set", "max_bad_fraction=0.5") == 0
+    assert "too-short" in capsys.readouterr().out
+    assert run(monkeypatch, manifest, "--set", "max_bad_fraction=0.4") == 2
+    assert run(monkeypatch, manifest, "--set", "min_seconds=0", "--set", "max_seconds=0.5") == 2
+    assert "too-long" in capsys.readouterr().out
+
+
+def test_what_nothing_can_read_is_borne_in_no_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = make_manifest(tmp_path / "a", ["yes", "no"])
+    manifest.write_text(manifest.read_text() + "{}\n")
+    assert run(monkeypatch, manifest, "--set", "max_bad_fraction=1") == 2
+
+
+def test_the_options_do_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The normaliser decides which characters there are; a reported problem can be removed too."""
+    manifest = make_manifest(tmp_path / "a", ["Yes!", "room 12"])
+    run(monkeypatch, manifest)
+    assert "Y 1" not in capsys.readouterr().out
+    run(monkeypatch, manifest, "--normalizer", "none")
+    assert "Y 1" in capsys.readouterr().out
+    output = tmp_path / "clean.jsonl"
+    assert run(monkeypatch, manifest, "--fix", output) == 0
+    assert [one.id for one in read_manifest(output)] == ["u0", "u1"]
+    assert run(monkeypatch, manifest, "--fix", output, "--force", "--remove", "digits") == 0
+    assert [one.id for one in read_manifest(output)] == ["u0"]
+    (removed,) = read_manifest(tmp_path / "clean.removed.jsonl")
+    assert removed.id == "u1"
+    assert removed.extra["removed"][0]["problem"] == "digits"
+
+
+def test_half_a_pair_of_utf_16_breaks_neither_page_nor_json_nor_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    manifest = make_manifest(tmp_path / "a", ["yes 7 X", "no"])
+    manifest.write_text(manifest.read_text().replace("X", "\\ud800"))
+    outputs = {name: tmp_path / name for name in ("html", "json", "fix")}
+    options = [one for name, path in outputs.items() for one in (f"--{name}", path)]
+    assert run(monkeypatch, manifest, *options) == 0
+    assert "U+D800" in capfd.readouterr().out
+    assert "yes 7 \ufffd" in outputs["html"].read_text(encoding="utf-8")
+    (found,) = json.loads(outputs["json"].read_text(encoding="utf-8")).values()
+    details = {one["problem"]: one["detail"] for one in found["findings"]}
+    assert "(U+D800) x 1" in details["not-normalised"]
+    assert read_manifest(outputs["fix"])[0].text == "yes 7 \ud800"
+
+
+@pytest.mark.parametrize("name", ["words.txt", "lm.arpa", "lexicon", "ngrams", "lm.safetensors"])
 def test_words_that_the_language_model_lacks_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -186,10 +258,32 @@ def test_words_that_the_language_model_lacks_are_named(
         "lm.arpa": "\\data\\\nngram 1=5\n\n\\1-grams:\n-1\t<unk>\n-99\t<s>\n-1\t</s>\n-1\tyes\n"
         "-1\tno\n\n\\end\\\n",
     }
-    (tmp_path / name).write_text(words[name])
+    if name in words:
+        (tmp_path / name).write_text(words[name])
+    else:
+        (tmp_path / "lm.arpa").write_text(words["lm.arpa"])
+        folder = tmp_path if name == "lm.safetensors" else tmp_path / name
+        write_packed(folder / "lm.safetensors", read_arpa(tmp_path / "lm.arpa"))
+    if name == "lexicon":
+        # It says what a search can find, whatever the n-grams are over.
+        (tmp_path / name / "words.txt").write_text("yes\nno\n")
+        (tmp_path / name / "lm.safetensors").write_text("not looked at")
     manifest = make_manifest(tmp_path / "a", ["yes no", "Yes maybe"])
     assert run(monkeypatch, manifest, "--lm", tmp_path / name) == 0
     assert "u1: 'maybe' in 'yes maybe'" in capsys.readouterr().out
+
+
+def test_a_folder_or_a_model_that_has_no_words_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = make_manifest(tmp_path / "a", ["yes"])
+    assert run(monkeypatch, manifest, "--lm", tmp_path) == 2
+    assert "has no language model and no lexicon; expected" in capsys.readouterr().err
+    letters = "\\data\\\nngram 1=5\n\n\\1-grams:\n-1\t<unk>\n-99\t<s>\n-1\t</s>\n-1\ty\n"
+    (tmp_path / "c.arpa").write_text(letters + "-1\tn\n\n\\end\\\n")
+    write_packed(tmp_path / "c.safetensors", read_arpa(tmp_path / "c.arpa"))
+    assert run(monkeypatch, manifest, "--lm", tmp_path / "c.safetensors") == 2
+    assert "a model over characters, which lacks no word" in capsys.readouterr().err
 
 
 def test_with_a_model_likely_wrong_transcripts_are_ranked(
@@ -204,7 +298,24 @@ def test_with_a_model_likely_wrong_transcripts_are_ranked(
     found = tmp_path / "found.json"
     assert run(monkeypatch, tmp_path / "m.jsonl", "--model", tone_model, "--json", found) == 2
     assert "'z' (U+007A) x 1" in capsys.readouterr().out
-    ranking = json.loads(found.read_text())[str(tmp_path / "m.jsonl")]["ranking"]
+    report = json.loads(found.read_text())[str(tmp_path / "m.jsonl")]
+    ranking = report["ranking"]
+    assert report["ranked_by"] == "excess"
     assert len(ranking) == 30
     assert ranking[0]["id"] == "u-007"
     assert ranking[0]["excess"] > ranking[1]["excess"]
+    for name, key, sign in (("loss", "loss_per_frame", -1), ("alignment", "alignment", 1)):
+        ordered = sorted(ranking, key=lambda one: one["ranks"][name])
+        assert [one["ranks"][name] for one in ordered] == list(range(1, 31))
+        assert ordered == sorted(ordered, key=lambda one: sign * one[key])
+    # Once more, by the loss: the same numbers in another order.
+    options = ["--model", tone_model, "--json", found, "--rank-by", "loss"]
+    page = tmp_path / "check.html"
+    run(monkeypatch, tmp_path / "m.jsonl", *options, "--html", page)
+    out = capsys.readouterr().out
+    assert "transcripts were ranked by loss: CTC loss a frame, in nats" in out
+    report = json.loads(found.read_text())[str(tmp_path / "m.jsonl")]
+    assert report["ranked_by"] == "loss"
+    assert [one["ranks"]["loss"] for one in report["ranking"]] == list(range(1, 31))
+    assert "by loss, " in page.read_text()
+    assert "(rank 1), alignment " in page.read_text()

@@ -1,3 +1,4 @@
+import html
 import json
 import re
 import subprocess
@@ -140,6 +141,7 @@ def test_two_systems_are_compared_in_words_and_numbers(
     data = json.loads(json_path.read_text())
     assert [scored["name"] for scored in data["sets"]] == ["one.jsonl", "two.jsonl"]
     assert data["comparison"]["wins"] == [1, 3]
+    assert data["comparison"]["better"] == [["u3"], ["u0", "u1", "u2"]]
     assert sorted(path.name for path in tmp_path.glob("t.*")) == [
         "t.hyp1.trn",
         "t.hyp2.trn",
@@ -192,6 +194,76 @@ def test_snr_is_measured_on_the_recordings(
     write_hypotheses(hypothesis, "x")
     assert run(monkeypatch, reference, hypothesis, *options) == 2
     assert "names no recordings" in capsys.readouterr().err
+
+
+def test_a_recording_that_cannot_be_read_costs_no_scores_but_its_snr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(1).normal(size=8000 * 6) / 10, 8000)
+    reference = write_manifest(
+        tmp_path / "ref.jsonl",
+        audio_filepath=["gone.wav", "a.wav", "a.wav", "a.wav"],
+        duration=[1.0, 0, 0.1, 3.0],
+    )
+    hypothesis = write_hypotheses(tmp_path / "hyp.jsonl", "one two", "three", "four", "seven")
+    options = ["--by", "snr", "--json", tmp_path / "s.json"]
+    assert run(monkeypatch, reference, hypothesis, *options) == 2
+    captured = capsys.readouterr()
+    assert "asr: --by snr: of 1 of 4 not known: u0: " in captured.err
+    assert "gone.wav: no such file" in captured.err
+    slices = json.loads((tmp_path / "s.json").read_text())["sets"][0]["slices"]["snr"]
+    # The one that is gone, and one that is too short; a duration of 0 is the whole file.
+    assert [one["utterances"] for one in slices if one["label"] == "(not known)"] == [2]
+    assert len(slices) == 3
+    assert all(one["label"] in captured.out for one in slices)
+
+
+def test_scores_come_where_no_snr_is_known_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = write_manifest(tmp_path / "ref.jsonl")
+    hypothesis = write_hypotheses(tmp_path / "hyp.jsonl", "one two", "three", "four", "seven")
+    options = ["--by", "snr,speaker", "--json", tmp_path / "s.json"]
+    assert run(monkeypatch, reference, hypothesis, *options) == 2
+    captured = capsys.readouterr()
+    assert "of 4 of 4 not known: u0: " in captured.err
+    assert "not one recording can be measured, so nothing is cut by it" in captured.err
+    assert list(json.loads((tmp_path / "s.json").read_text())["sets"][0]["slices"]) == ["speaker"]
+    assert "28.57 %" in captured.out
+
+
+def test_an_stm_reference_has_no_recordings_to_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r.stm").write_text("talk 1 anna 0.0 2.0 <o> one two\n")
+    (tmp_path / "h.ctm").write_text("talk 1 0.5 0.2 one\n")
+    assert run(monkeypatch, tmp_path / "r.stm", tmp_path / "h.ctm", "--by", "snr") == 2
+    err = capsys.readouterr().err
+    assert f"--by snr: {tmp_path / 'r.stm'} names no recordings; give a manifest" in err
+    assert err.count("\n") == 1
+
+
+def test_the_page_says_what_the_terminal_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = write_manifest(tmp_path / "ref.jsonl")
+    one = write_hypotheses(
+        tmp_path / "one.jsonl", "one too", "tree", "four", "seven", nbest=[["one two"], [], [], []]
+    )
+    two = write_hypotheses(tmp_path / "two.jsonl", "one two", "three", "four five", "heaven")
+    (tmp_path / "words").write_text("one\ntwo\nthree\n", encoding="utf-8")
+    page = tmp_path / "s.html"
+    options = ["--vocabulary", tmp_path / "words", "--html", page, "--pictures", 0]
+    assert run(monkeypatch, reference, one, two, *options) == 0
+    said = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith(("fewer errors", "paired", "matched", "words ", "oracle", "No diff"))
+    ]
+    assert len(said) == 9  # the vocabulary of both systems, the oracle of one
+    written = html.unescape(page.read_text(encoding="utf-8"))
+    assert [line for line in said if line not in written] == []
+    assert written.count('"better":[2,2,2,1]') == 2
 
 
 @pytest.fixture
@@ -278,6 +350,49 @@ def test_parallel_lines_are_scored_without_ids(
     out = capsys.readouterr().out
     assert "33.33 %" in out
     assert "over 2 utterances" in out
+
+
+def test_lines_in_one_order_lack_none_that_could_be_counted(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *files, "--parallel", "--missing", "count") == 2
+    captured = capsys.readouterr()
+    assert "--missing count: came with --parallel" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(("name", "errors"), [("none", 3), ("basic", 2), ("english", 0)])
+def test_the_normaliser_decides_what_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, errors: int
+) -> None:
+    """Case is one to `none`, spelling and numbers to both that are not English."""
+    (tmp_path / "ref.txt").write_text("a The colour twenty\n", encoding="utf-8")
+    (tmp_path / "hyp.txt").write_text("a the color 20\n", encoding="utf-8")
+    options = ["--normalizer", name, "--json", tmp_path / "s.json"]
+    assert run(monkeypatch, tmp_path / "ref.txt", tmp_path / "hyp.txt", *options) == 0
+    (scored,) = json.loads((tmp_path / "s.json").read_text())["sets"]
+    assert scored["normalizer"] == name
+    assert sum(scored["words"][kind] for kind in ("substitutions", "deletions")) == errors
+
+
+def test_speakers_of_a_file_are_those_the_interval_is_drawn_over(
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "utt2spk").write_text("a jo\nb mo\nc jo\nd not-here\n", encoding="utf-8")
+    options = ["--speakers", tmp_path / "utt2spk", "--by", "speaker", "--json", tmp_path / "s.json"]
+    assert run(monkeypatch, *files, *options) == 0
+    assert "bootstrap over 2 speakers" in capsys.readouterr().out
+    (scored,) = json.loads((tmp_path / "s.json").read_text())["sets"]
+    assert {one["label"]: one["utterances"] for one in scored["slices"]["speaker"]} == {
+        "jo": 2,
+        "mo": 1,
+    }
+    (tmp_path / "utt2spk").write_text("a jo\n", encoding="utf-8")
+    assert run(monkeypatch, *files, *options) == 2
+    assert "2 of 3 utterances have no speaker (b, c)" in capsys.readouterr().err
 
 
 def test_what_the_normaliser_changes_is_shown(

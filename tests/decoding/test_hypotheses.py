@@ -14,7 +14,7 @@ from asr.decoding.hypotheses import (
 from asr.decoding.hypothesis import Hypothesis
 from asr.errors import AudioError
 from asr.manifest import Utterance
-from asr.scoring.transcripts import read_transcripts
+from asr.scoring.transcripts import read_attributed
 
 HYPOTHESES = {
     "jo-2": Hypothesis('l\'été "là"\u2028', (1,), (0,), -1.23456),
@@ -29,7 +29,7 @@ def utterances(count: int) -> list[Utterance]:
 def test_the_scorer_reads_what_is_written(tmp_path: Path) -> None:
     write_hypotheses(tmp_path / "test.jsonl", HYPOTHESES)
     expected = {identifier: one.text for identifier, one in HYPOTHESES.items()}
-    assert read_transcripts(tmp_path / "test.jsonl") == expected
+    assert read_attributed(tmp_path / "test.jsonl").texts == expected
 
 
 def test_a_line_has_id_text_and_score() -> None:

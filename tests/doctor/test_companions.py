@@ -93,12 +93,23 @@ def test_long_texts_that_repeat_are_named_once_and_short_ones_never() -> None:
 
 
 def test_digits_and_text_that_is_hidden_or_decomposed_are_found() -> None:
-    texts = ["room 12", "caf\u0065\u0301", "zero\u200bwidth", "\ufffd", "شما می\u200cروید", "fine"]
+    texts = [
+        "room 12",
+        "caf\u0065\u0301",
+        "zero\u200bwidth",
+        "a\ufffdb",
+        "a\ud800b",
+        "شما می\u200cروید",
+        "fine",
+    ]
     found = list(
         spelling_troubles([examine(str(n), t) for n, t in enumerate(texts)], BASIC, LIMITS)
     )
-    assert problems(found) == [(0, "digits"), (1, "not-normalised"), (2, "not-normalised")]
-    assert found[0][1].number == 2
+    assert problems(found) == [(0, "digits"), *((n, "not-normalised") for n in range(1, 5))]
+    assert [trouble.number for _, trouble in found] == [2, 2, 1, 1, 1]
+    assert {trouble.threshold for _, trouble in found} == {0}
+    assert "U+FFFD" in found[3][1].detail
+    assert "U+D800" in found[4][1].detail
     assert "U+200B" in found[2][1].detail
 
 
@@ -151,6 +162,20 @@ def test_frames_are_counted_in_the_tokens_of_the_table() -> None:
     assert trouble.detail.startswith(f"{count} tokens need {count} encoder frames")
 
 
+def test_marks_in_another_order_are_one_character_that_is_not_composed() -> None:
+    """Nothing composes with q: only its two marks change places."""
+    ((_, trouble),) = spelling_troubles([examine("a", "q\u0307\u0323")], BASIC, LIMITS)
+    assert (trouble.number, trouble.threshold) == (1, 0)
+
+
+def test_repeats_say_how_often() -> None:
+    one = replace(SOUND, digest=b"same")
+    found = list(set_troubles([examine(n, n, sound=one) for n in "abc"], LIMITS, None))
+    assert problems(found) == [(1, "duplicate-audio"), (2, "duplicate-audio")]
+    assert {(trouble.number, trouble.threshold) for _, trouble in found} == {(3, 1)}
+    assert "the same samples as 'a', a.wav; 3 utterances have them" in found[0][1].detail
+
+
 def test_leakage_names_where_it_was_before() -> None:
     text = "one two three four"
     sound = replace(SOUND, digest=b"same")
@@ -163,6 +188,11 @@ def test_leakage_names_where_it_was_before() -> None:
         name: [(one.id, one.problem, one.detail) for one in after.findings]
         for name, after in add_leakage(sets).items()
     }
+    numbers = {
+        one.problem: (one.number, one.threshold) for one in add_leakage(sets)["test"].findings
+    }
+    assert numbers["leak-text"] == (1, 0)
+    assert numbers["leak-audio"] == (1.0, 0.1)
     assert found == {
         "train": [],
         "dev": [("b", "leak-speaker", "speaker 'jo' of 2 utterances is in train")],

@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from html.parser import HTMLParser
@@ -9,11 +8,11 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 import numpy as np
-import pytest
 import soundfile
+from browser import find_browser
 
 from asr.doctor.examination import check_manifest
-from asr.doctor.page import write_page
+from asr.doctor.page import plain, write_page
 from asr.doctor.settings import CheckSettings
 from asr.manifest import Utterance
 from asr.text import Normalizer
@@ -63,6 +62,20 @@ def test_players_refer_to_the_recordings_from_where_the_page_is(tmp_path: Path) 
     assert (tmp_path / "out" / unquote(reference.path)).samefile(tmp_path / "two words/100% #1.wav")
 
 
+def test_a_finding_has_its_number_and_threshold_where_there_is_one(tmp_path: Path) -> None:
+    found = rows(make_page(tmp_path, ["room 7", "one two three four " * 400, "!"]))
+    assert {row["problem"]: (row["number"], row["threshold"]) for row in found} == {
+        "empty-text": ("0", "1"),
+        "digits": ("1", "0"),
+    }
+    assert [plain(number) for number in (None, 16000, 0.00123456, 3.0)] == [
+        "",
+        "16,000",
+        "0.001235",
+        "3",
+    ]
+
+
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     page = make_page(tmp_path, ["room 7"])
     assert _Elements(page).references == []
@@ -96,6 +109,7 @@ window.addEventListener("error", event => told.push("error " + event.message));
 document.addEventListener("securitypolicyviolation", event => told.push(event.violatedDirective));
 const count = () => document.querySelectorAll("article").length;
 told.push(count());
+told.push(document.querySelector("article .measured").textContent.replace(",", ";"));
 const search = document.getElementById("search");
 search.value = "ROOM 7";
 search.dispatchEvent(new Event("input"));
@@ -117,9 +131,7 @@ player.preload = "auto";
 
 
 def test_in_a_browser_the_page_is_searched_filtered_and_heard(tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("needs chromium")
+    browser = find_browser()
     page = make_page(tmp_path, ["room 7", "?", "room 8", "!", "room 77"])
     path = tmp_path / "out/driven.html"
     path.write_text(page.replace("</body>", f"{_DRIVE}</body>"), encoding="utf-8")
@@ -132,4 +144,4 @@ def test_in_a_browser_the_page_is_searched_filtered_and_heard(tmp_path: Path) ->
         timeout=60,
         check=True,
     )
-    assert "told: 5, 2, 2, loaded" in answer.stdout
+    assert "told: 5, measured 0; held against 1, 2, 2, loaded" in answer.stdout

@@ -80,6 +80,31 @@ def test_one_channel_that_is_silent_is_silence_and_no_dead_channel(hear: Listene
     assert sound.trouble.problem == "silent"
 
 
+def test_what_keeps_a_recording_from_use_has_number_and_threshold(
+    hear: Listener, tmp_path: Path
+) -> None:
+    def numbers(sound: Sound) -> tuple[str, float | None, float | None]:
+        assert sound.trouble is not None
+        return sound.trouble.problem, sound.trouble.number, sound.trouble.threshold
+
+    path = tmp_path / "a.wav"
+    assert numbers(hear(np.zeros(RATE))) == ("silent", 0.0, 1e-4)
+    broken = tone()
+    broken[3:5] = np.nan, np.inf
+    assert numbers(hear(broken, "FLOAT")) == ("not-finite", 2, 0)
+    hear(tone())
+    longer = listen(Utterance("a", path, 1.5, "yes", offset=0.25), SETTINGS)
+    assert numbers(longer) == ("wrong-duration", 1.0, 1.75)
+    path.write_bytes(path.read_bytes()[:-1000])
+    cut = listen(Utterance("a", path, 1.0, "yes"), SETTINGS)
+    assert numbers(cut) == ("cut-short", 2 * RATE - 1000, 2 * RATE)
+    path.write_bytes(b"")
+    assert numbers(listen(Utterance("a", path, 1.0, "yes"), SETTINGS)) == ("empty-audio", 0, 1)
+    path.write_text("not sound")
+    none = numbers(listen(Utterance("a", path, 1.0, "yes"), SETTINGS))
+    assert none == ("unreadable", None, None)
+
+
 def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     utterances = []

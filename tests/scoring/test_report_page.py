@@ -14,7 +14,9 @@ from synthetic_speech import RATE, write_utterances
 from asr.illustration.exhibition import Exhibition
 from asr.manifest import Utterance
 from asr.scoring.analysis import Questions, analyse
-from asr.scoring.report import write_report
+from asr.scoring.comparison import compare
+from asr.scoring.report import Reported, write_report
+from asr.scoring.scored import score_set
 from asr.scoring.test_set import System, TestSet
 from asr.scoring.transcripts import transcripts_of
 from asr.text import Normalizer
@@ -234,3 +236,31 @@ def test_a_long_picture_is_scrolled_and_widens_nothing(page: Page) -> None:
     )
     assert inner >= 5000
     assert outer < table == around
+
+
+def test_of_two_systems_those_are_shown_in_which_one_is_better(
+    browser: Page, tmp_path: Path
+) -> None:
+    said = {f"u{number}": "one two three" for number in range(5)}
+    one = said | {"u0": "one", "u1": "one two", "u2": "two three"}
+    two = said | {"u0": "one two", "u2": "one two", "u3": ""}
+    sets = [score_set(n, said, heard, normalizer=RULE) for n, heard in (("A", one), ("B", two))]
+    path = tmp_path / "two.html"
+    comparison = compare(*sets)
+    write_report(
+        path, [Reported(scored) for scored in sets], title="Two", facts={}, comparison=comparison
+    )
+    browser.complaints.clear()
+    browser.open(path)
+    (label,) = set(browser.texts("section:nth-of-type(1) select option:nth-child(2)"))
+    assert label == "better in A (1)"
+    found = []
+    for value in ("1", "2", "0", ""):
+        browser.run(
+            f"(field => {{ field.value = {value!r};"
+            "field.dispatchEvent(new Event('change', {bubbles: true})); })"
+            "(document.querySelector('section:nth-of-type(2) select.better'))"
+        )
+        found.append(sorted(browser.texts("section:nth-of-type(2) .utterances tbody th")))
+    assert found == [["u3"], ["u0", "u1"], ["u2", "u4"], sorted(said)]
+    assert browser.complaints == []
