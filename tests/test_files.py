@@ -65,7 +65,7 @@ def test_folder_in_the_way_is_named_and_stays(tmp_path: Path) -> None:
 def test_a_full_disk_is_named_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Path, text: str, encoding: str) -> int:
+    def fail(self: Path, text: str, **_: str) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_text", fail)
