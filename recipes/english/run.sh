@@ -1,0 +1,7 @@
+#!/usr/bin/env sh
+# Trains the English model from LibriSpeech; TEXT is text for its language model, with commas between.
+#   TEXT=books.txt.xz recipes/english/run.sh --corpus DIR
+set -e
+here="$(dirname "$0")"
+asr run "$here/pieces.yaml" --exp exp/english_pieces --stop-stage average "$@"
+exec asr run "$here" --set "lm.text=[$TEXT]" "$@"
