@@ -128,6 +128,19 @@ def test_a_lexicon_of_phones_is_written_with_them_and_read_without_learning(
     assert read_words(tmp_path / "words.txt") == words
 
 
+def test_a_word_that_cannot_be_pronounced_is_named_and_costs_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this dictionary an h is silent, so that a word of nothing else has no sound."""
+    (tmp_path / "own.dict").write_text("hat AE T\nat AE T\nhit IH T\nit IH T\nah AE\n")
+    settings = TokenSettings(kind="phones", dictionary=str(tmp_path / "own.dict"))
+    table = learn_tokens(settings, ["hat it"], str.lower)
+    assert table.spellings("hh") == ()
+    write_lexicon(tmp_path / "words.txt", ["hat", "hh", "it"], table)
+    assert list(read_lexicon(tmp_path / "words.txt", table)) == ["hat", "it"]
+    assert "1 of 3 words cannot be pronounced, and will not be found: hh" in capsys.readouterr().err
+
+
 def test_a_lexicon_of_letters_is_its_words(tmp_path: Path) -> None:
     tokens = Characters("abc")
     write_lexicon(tmp_path / "words.txt", ["ab", "cab", "bad"], tokens)

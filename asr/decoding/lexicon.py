@@ -1,6 +1,7 @@
 """The lexicon: words that a search can find, and the ways each is spelled in tokens."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from asr.files import whole_file
 from asr.tokens import Spellings, TokenTable
 
 Lexicon = Mapping[str, Spellings]
+_NAMED = 5  # words that are named
 
 
 def spell(words: Sequence[str], tokens: TokenTable) -> Lexicon:
@@ -22,21 +24,30 @@ def spell(words: Sequence[str], tokens: TokenTable) -> Lexicon:
 def write_lexicon(path: Path, words: Sequence[str], tokens: TokenTable) -> None:
     """Write a lexicon: one word a line, or, where tokens cannot be read, one of its spellings.
 
-    Words that cannot be spelled stand alone.
+    Words that cannot be pronounced stand alone, and are counted and named on stderr.
     """
     console = Console(stderr=True)
     hidden = tokens.orthographic or not console.is_terminal
+    mute = []
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for word in track(words, "pronouncing", console=console, disable=hidden, transient=True):
-            file.writelines(f"{line}\n" for line in _lines(word, tokens))
+            lines = [word] if tokens.orthographic else _pronounced(word, tokens)
+            file.writelines(f"{line}\n" for line in lines or [word])
+            if not lines:
+                mute.append(word)
+    if mute:
+        print(
+            f"    {len(mute)} of {len(words):,} words cannot be pronounced, and will not be found: "
+            f"{', '.join(mute[:_NAMED])}{', …' if len(mute) > _NAMED else ''}",
+            file=sys.stderr,
+        )
 
 
-def _lines(word: str, tokens: TokenTable) -> Iterable[str]:
-    spellings = [] if tokens.orthographic else tokens.spellings(word)
-    if not spellings:
-        yield word
-    for ids in spellings:
-        yield " ".join([word, *(tokens.symbols[number] for number in ids)])
+def _pronounced(word: str, tokens: TokenTable) -> list[str]:
+    return [
+        " ".join([word, *(tokens.symbols[number] for number in ids)])
+        for ids in tokens.spellings(word)
+    ]
 
 
 def read_lexicon(path: Path, tokens: TokenTable) -> Lexicon:

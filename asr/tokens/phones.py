@@ -110,10 +110,11 @@ class PhoneTable(TokenTable):
         return " ".join(self._write(tuple(phones)) for phones in words if phones)
 
     def spellings(self, word: str) -> Spellings:
-        """All pronunciations of a word; none where it has a character that no known word has."""
+        """All pronunciations of a word; none where nothing that is known says how it sounds."""
         if self.unknown(word):
             return ()
-        return tuple(tuple(self._numbers(phones)) for phones in self._pronunciations(word))
+        said = self._dictionary.get(word) or (self._speller(word),)
+        return tuple(tuple(self._numbers(phones)) for phones in said if phones)
 
     def begins_word(self, token: int) -> bool:
         """Whether it is marked so; where there is a space, a word begins after that."""
