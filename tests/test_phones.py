@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
+from asr.decoding.alignment import align_words
+from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.lexicon import read_lexicon, read_words, write_lexicon
 from asr.errors import ConfigError, DataError, ModelError
 from asr.text import Normalizer
@@ -199,3 +202,19 @@ class TestWithoutASpace:
     def test_it_is_for_phones_alone(self) -> None:
         with pytest.raises(ConfigError, match="space: false is for phones; kind is bpe"):
             TokenSettings.parse({"kind": "bpe", "space": False}, "tokens")
+
+
+@pytest.mark.parametrize("space", [True, False])
+def test_a_search_that_ends_within_a_word_has_only_the_tokens_of_whole_ones(
+    settings: TokenSettings, space: bool
+) -> None:
+    table = learn_tokens(settings.model_copy(update={"space": space}), ["the red cat"], str.lower)
+    ids = [*table.encode("the cat")][: 5 if space else 4]  # the, and the beginning of cat
+    path = [one for number in ids for one in (number, 0)]
+    log_probs = torch.full((len(path), len(table)), -9.0)
+    log_probs[range(len(path)), path] = 0.0
+    lexicon = {"the": table.spellings("the"), "cat": table.spellings("cat")}
+    decoder = BeamDecoder(table, BeamSettings(beam=3, threshold=5.0), lexicon=lexicon)
+    (found,) = decoder(log_probs)
+    assert found.text == "the"
+    assert [word.text for word in align_words(log_probs, found, table)] == ["the"]

@@ -9,7 +9,7 @@ all logarithms natural; words are counted where there is a lexicon of them.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
@@ -198,10 +198,22 @@ class BeamDecoder:
                 places.append(frame)
             previous = token
         if self._trie is None:
-            text = self._tokens.decode(ids)
-        else:
-            text = " ".join(self._names.get_entry(one) for one in result.words if one >= 0)
-        return Hypothesis(text, tuple(ids), tuple(places), result.score)
+            return Hypothesis(self._tokens.decode(ids), tuple(ids), tuple(places), result.score)
+        words = [self._names.get_entry(one) for one in result.words if one >= 0]
+        count = self._tokens_of(len(words), ids)
+        return Hypothesis(" ".join(words), tuple(ids[:count]), tuple(places[:count]), result.score)
+
+    def _tokens_of(self, words: int, ids: Sequence[int]) -> int:
+        """How many tokens the first words have: a search may end within another one."""
+        begun, inside = 0, False
+        for place, token in enumerate(ids):
+            said = token != self._space
+            if said and (not inside or self._tokens.begins_word(token)):
+                if begun == words:
+                    return place
+                begun += 1
+            inside = said
+        return len(ids)
 
 
 def _score_first(word: tuple[float, int]) -> float:
