@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from asr.errors import ModelError
+from asr.errors import ConfigError, ModelError
 
 DEFAULT = "english"
 _MODELS = Path(__file__).parent / "models"
@@ -32,3 +32,12 @@ def find_model(folder: Path) -> Path:
     shipped = _MODELS / folder
     named = len(folder.parts) == 1 and not folder.exists() and (shipped / _JSON).is_file()
     return shipped if named else folder
+
+
+def refuse_shipped(folder: Path) -> None:
+    """Raise ConfigError where something would be written into a model that comes with asr."""
+    if find_model(folder).resolve().is_relative_to(_MODELS.resolve()):
+        raise ConfigError(
+            f"{folder}: comes with asr, and is not written into; copy it and take the copy: "
+            f"asr export {folder.name} my_model"
+        )

@@ -15,7 +15,7 @@ import asr
 from asr import load_model, shipped
 from asr.bundle import load_bundle, save_bundle
 from asr.cli import app
-from asr.errors import ModelError
+from asr.errors import ConfigError, ModelError
 from asr.shipped import choose_model
 
 
@@ -48,6 +48,26 @@ def test_commands_take_it_where_no_model_is_named(english: Path, wav: Path) -> N
     manifest = wav.with_name("a.jsonl")
     manifest.write_text('{"audio_filepath": "a.wav", "duration": 0, "text": "abc", "id": "a"}\n')
     assert runner.invoke(app, ["decode", str(manifest)]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["english", "folder"])
+def test_nothing_is_tuned_into_it(english: Path, wav: Path, name: str) -> None:
+    before = {path.name: path.read_bytes() for path in english.iterdir()}
+    manifest = wav.with_name("a.jsonl")
+    manifest.write_text('{"audio_filepath": "a.wav", "duration": 0, "text": "abc", "id": "a"}\n')
+    model = name if name == "english" else str(english)
+    error = CliRunner().invoke(app, ["tune", model, str(manifest)]).exception
+    assert isinstance(error, ConfigError)
+    assert "asr export english my_model" in str(error)
+    assert {path.name: path.read_bytes() for path in english.iterdir()} == before
+
+
+def test_commands_for_language_models_know_its_name(english: Path, tmp_path: Path) -> None:
+    error = (
+        CliRunner().invoke(app, ["lm", "export", "english", "-o", str(tmp_path / "a")]).exception
+    )
+    assert isinstance(error, ModelError)
+    assert "has no n-gram model" in str(error)
 
 
 @pytest.mark.usefixtures("no_model")

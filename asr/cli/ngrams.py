@@ -11,7 +11,9 @@ def read_ngrams(path: Path) -> "NgramModel":
     """Read an n-gram model. Raises ModelError where there is none, or a damaged one."""
     from asr.lm.arpa import read_arpa
     from asr.lm.packed import read_packed
+    from asr.shipped import find_model
 
+    path = find_model(path)
     if path.is_dir():
         from asr.bundle import model_folder
         from asr.decoding.folder import LANGUAGE_MODEL

@@ -48,10 +48,12 @@ def tune(
     from asr.decoding.beam import BeamSettings
     from asr.decoding.folder import has_search, load_decoder, read_decoder
     from asr.manifest import read_manifest
+    from asr.shipped import refuse_shipped
     from asr.training.distributed import choose_device
     from asr.tuning.report import compute_development_set, write_tuned
     from asr.tuning.spelling import warn_of_spelling
 
+    refuse_shipped(model)
     utterances, place = read_manifest(manifest), model_folder(model)
     where = choose_device(device.value)
     bundle = load_bundle(model, where)
@@ -81,7 +83,9 @@ def _place(lm: Path, folder: Path, tokens: "TokenTable", *, characters: bool) ->
     from asr.decoding.folder import WORDS, place_language_model
     from asr.lm.text import SPECIAL
     from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
+    from asr.shipped import find_model
 
+    lm = find_model(lm)
     ngrams = read_ngrams(lm)
     if lm.is_dir():
         other = model_folder(lm)
