@@ -1,10 +1,12 @@
 """Processes that work for this one, and leave Ctrl-C to it."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from types import FrameType
 from typing import Any
 
 
@@ -28,15 +30,31 @@ def make_workers(
 
 @contextmanager
 def interrupts_later() -> Iterator[None]:
-    """Ctrl-C waits while processes start: they inherit this, and never see it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Ctrl-C waits while processes start: they inherit this, and never see it.
+
+    Blocking the signal is for the processes. In this one it may reach a thread of a library that
+    does not block it, upon which Python would interrupt the main thread all the same: between
+    starting a process and telling it what to do.
+    """
+    came: list[tuple[int, FrameType | None]] = []
+    before = signal.getsignal(signal.SIGINT)
+    deferred = threading.current_thread() is threading.main_thread() and callable(before)
+    if deferred:
+        signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    mask = _block() if hasattr(signal, "pthread_sigmask") else None  # not on Windows
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if deferred:
+            signal.signal(signal.SIGINT, before)
+        if came and callable(before):
+            before(*came[0])
+
+
+def _block() -> set[Any]:
+    return signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 
 def _begin(begin: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:

@@ -1,8 +1,11 @@
 """Processes leave Ctrl-C to the one that started them."""
 
 import operator
+import os
 import signal
 import sys
+import threading
+import time
 
 import pytest
 
@@ -30,6 +33,27 @@ def test_ctrl_c_while_processes_start_comes_afterwards() -> None:
             reached.append("the end of the block")
         reached.append("what follows")
     assert reached == ["the end of the block"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are not blocked there")
+def test_ctrl_c_waits_although_another_thread_does_not_block_it() -> None:
+    """As the threads of numerical libraries do not."""
+    reached = []
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            with interrupts_later():
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.2)
+                reached.append("the end of the block")
+            reached.append("what follows")
+    finally:
+        over.set()
+        other.join()
+    assert reached == ["the end of the block"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_work_begins_with_what_was_given() -> None:
