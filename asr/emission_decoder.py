@@ -60,15 +60,25 @@ class EmissionDecoder:
         self._calibration = calibration or Calibration()
 
     @classmethod
-    def load(cls, folder: Path, options: DecodingOptions | None = None) -> Self:
+    def load(
+        cls,
+        folder: Path,
+        options: DecodingOptions | None = None,
+        model: ModelText | None = None,
+    ) -> Self:
         """Make the decoder that is in a model folder.
+
+        Args:
+            folder: an experiment folder, a model folder, or the name of a model.
+            options: of the search; None: as the folder says.
+            model: the text side of that folder's model, where it has been read already.
 
         Raises:
             ModelError: it cannot be used.
             ConfigError: there is no such setting, or a hotword has characters without a token.
         """
         options = options or DecodingOptions()
-        place, model = model_folder(folder), read_text_side(folder)
+        place, model = model_folder(folder), model or read_text_side(folder)
         described = read_decoder(place)
         tuned = described.settings if described else None
         search: Search | None = None

@@ -46,7 +46,8 @@ class Recognizer:
             ModelError: it cannot be used.
             ConfigError: the options ask for what there is not.
         """
-        return cls(load_bundle(folder, device), EmissionDecoder.load(folder, options))
+        bundle = load_bundle(folder, device)
+        return cls(bundle, EmissionDecoder.load(folder, options, bundle.text_side))
 
     def transcribe_all(
         self,

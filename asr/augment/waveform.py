@@ -1,9 +1,9 @@
 """Waveform effects: speed, reverberation, noise, gain, band limits; only speed changes lengths."""
 
 import numpy as np
+import scipy  # its parts are loaded where they are used: scipy.signal takes a second
 import torch
 from numpy.typing import NDArray
-from scipy import fft, signal
 
 from asr.audio import Waveform, resample
 from asr.augment.draw import uniform
@@ -52,7 +52,7 @@ def reverberate(waveform: Waveform, response: NDArray[np.float32]) -> Waveform:
     """
     dry = waveform.samples
     direct = int(np.abs(response).argmax())
-    wet = signal.oaconvolve(dry, response)[direct : direct + len(dry)]
+    wet = scipy.signal.oaconvolve(dry, response)[direct : direct + len(dry)]
     level = np.sqrt(_power(dry) / max(_power(wet), _TINY))
     return Waveform((level * wet).astype(np.float32), waveform.sample_rate)
 
@@ -62,7 +62,7 @@ def coloured_noise(count: int, colour: float, *, generator: torch.Generator) -> 
 
     0 is white, 1 pink, 2 brown.
     """
-    quick = fft.next_fast_len(count, real=True)  # a prime length would take ten times as long
+    quick = scipy.fft.next_fast_len(count, real=True)  # a prime length would take ten times as long
     spectrum = torch.fft.rfft(torch.randn(quick, generator=generator))
     spectrum *= torch.arange(len(spectrum)).clamp(min=1) ** (-colour / 2)
     spectrum[0] = 0.0
@@ -120,11 +120,11 @@ def limit_band(waveform: Waveform, low_hz: float, high_hz: float) -> Waveform:
     """
     samples, rate = waveform.samples, waveform.sample_rate
     if low_hz > 0:
-        edge = signal.butter(_ORDER, low_hz, "highpass", fs=rate, output="sos")
-        samples = signal.sosfilt(edge, samples)
+        edge = scipy.signal.butter(_ORDER, low_hz, "highpass", fs=rate, output="sos")
+        samples = scipy.signal.sosfilt(edge, samples)
     if high_hz < rate / 2:
-        edge = signal.butter(_ORDER, high_hz, "lowpass", fs=rate, output="sos")
-        samples = signal.sosfilt(edge, samples)
+        edge = scipy.signal.butter(_ORDER, high_hz, "lowpass", fs=rate, output="sos")
+        samples = scipy.signal.sosfilt(edge, samples)
     return Waveform(samples.astype(np.float32, copy=False), rate)
 
 

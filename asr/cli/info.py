@@ -71,6 +71,8 @@ def _decoding_rows(folder: Path) -> Iterator[tuple[str, str]]:
         words.append(f"weight of the language model {search.lm_weight:g}")
     if search is not None and has_lexicon:
         words.append(f"bonus {search.word_bonus:g} a word")
+    if search is not None and search.blank_penalty:
+        words.append(f"blank penalty {search.blank_penalty:g}")
     if described is not None and described.spelling_penalty is not None:
         words.append(f"other words where {described.spelling_penalty:g} nats more probable")
     yield "decoding", ", ".join(words)

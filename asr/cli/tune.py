@@ -61,7 +61,12 @@ def tune(
     before = described.settings if described else None
     # The weights are found anew, and so is the beam; the rest stays.
     settings = (before or BeamSettings()).model_copy(
-        update={"beam": beam or _WIDE, "lm_weight": BeamSettings().lm_weight, "word_bonus": 0.0}
+        update={
+            "beam": beam or _WIDE,
+            "lm_weight": BeamSettings().lm_weight,
+            "word_bonus": 0.0,
+            "blank_penalty": 0.0,
+        }
     )
     with tempfile.TemporaryDirectory() as temporary:
         source = place

@@ -5,7 +5,8 @@ The search itself is flashlight's (Collobert et al. 2016), which holds n-gram mo
 
     log p(text | sound) + lm_weight * log p(text) + word_bonus * (number of words),
 
-all logarithms natural; words are counted where there is a lexicon of them.
+all logarithms natural; words are counted where there is a lexicon of them, and of each path
+`blank_penalty` is taken for every frame of blank in it.
 """
 
 import math
@@ -32,6 +33,7 @@ from torch import Tensor
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.language_model import open_language_model
 from asr.decoding.lexicon import Lexicon
+from asr.decoding.likelihood import penalize_blank
 from asr.lm.counts import UNKNOWN
 from asr.lm.text import SPECIAL
 from asr.settings import Settings
@@ -47,9 +49,12 @@ class BeamSettings(Settings):
 
     beam: int = Field(default=50, ge=1)  # hypotheses that are kept at each frame
     threshold: float = Field(default=20.0, gt=0)  # nats behind the best, from where they are not
-    tokens: int | None = Field(default=None, ge=1)  # best tokens of a frame that are tried; or all
+    tokens: int | None = Field(default=30, ge=1)  # best tokens of a frame that are tried; or all
     lm_weight: float = Field(default=0.5, ge=0)  # of the log-probabilities of the language model
     word_bonus: float = 0.0  # nats a word, where there is a lexicon
+    # Nats that the blank is worth less in every frame. CTC learns to be silent where it is not
+    # sure, and on other speakers than those it knows it is sure too seldom.
+    blank_penalty: float = Field(default=0.0, ge=0)
     log_add: bool = True  # add up the paths of a text; otherwise its best path counts alone
     nbest: int = Field(default=1, ge=1)  # texts that are given of each utterance
 
@@ -110,7 +115,9 @@ class BeamDecoder:
         width = max(log_probs.shape[1], self._space + 1)
         rows = torch.full((len(log_probs) + 2, width), _NEVER)
         rows[0, 0] = rows[-1, self._space] = 0.0
-        rows[1:-1, : log_probs.shape[1]] = log_probs.float().cpu()
+        rows[1:-1, : log_probs.shape[1]] = penalize_blank(
+            log_probs.float().cpu(), self._settings.blank_penalty
+        )
         ends = self._trie is not None and self._tokens.space is not None
         frames = (rows if ends else rows[:-1]).contiguous()
         results = self._decoder.decode(frames.data_ptr(), *frames.shape)

@@ -30,6 +30,15 @@ def log_likelihoods(log_probs: Tensor, sequences: Sequence[Sequence[int]]) -> li
     return found
 
 
+def penalize_blank(log_probs: Tensor, penalty: float) -> Tensor:
+    """(U, V) log-probabilities -> the same with the blank so many nats less probable."""
+    if not penalty:
+        return log_probs
+    lower = log_probs.clone()
+    lower[:, 0] -= penalty
+    return lower
+
+
 def spoken_tokens(hypothesis: Hypothesis, tokens: TokenTable) -> Sequence[int]:
     """The tokens that a hypothesis is said with.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder
 from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.likelihood import log_likelihoods, spoken_tokens
+from asr.decoding.likelihood import log_likelihoods, penalize_blank, spoken_tokens
 from asr.settings import Settings
 from asr.tokens import TokenTable
 
@@ -55,6 +55,7 @@ class Rescorer:
         """
         found = self._decoder(log_probs)
         texts = [one.text for one in found]
+        rows = penalize_blank(log_probs, self._decoder.settings.blank_penalty)
         scores = [
             acoustic
             + self._settings.lm_weight * self._decoder.language_log_prob(text)
@@ -62,7 +63,7 @@ class Rescorer:
             + self._settings.word_bonus * len(text.split())
             for text, acoustic, neural in zip(
                 texts,
-                log_likelihoods(log_probs, [spoken_tokens(one, self._tokens) for one in found]),
+                log_likelihoods(rows, [spoken_tokens(one, self._tokens) for one in found]),
                 self._language_model(texts),
                 strict=True,
             )

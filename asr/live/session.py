@@ -41,7 +41,7 @@ def run_live(
     if format not in ("txt", "jsonl"):
         raise ConfigError(f"--format {format}: a stream is written as txt or jsonl")
     bundle = load_bundle(model, device)
-    live = LiveTranscriber(bundle, EmissionDecoder.load(model, options))
+    live = LiveTranscriber(bundle, EmissionDecoder.load(model, options, bundle.text_side))
     if not live.exact:
         print(
             "asr: this model hears what is not final yet anew each time, since it is bidirectional "

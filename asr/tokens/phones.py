@@ -144,21 +144,19 @@ class PhoneTable(TokenTable):
             )
             dictionary: dict[str, list[Phones]] = defaultdict(list)
             for line in lines.decode().splitlines():
-                word, *phones = line.split()
-                dictionary[word].append(tuple(phones))
+                word, _, phones = line.partition(" ")
+                dictionary[word].append(tuple(phones.split()))
             table = cls(
                 {word: tuple(said) for word, said in dictionary.items()},
                 data["letters"],
                 space=" " in data["symbols"],
             )
-            known = all(
-                phone in table._ids for said in dictionary.values() for one in said for phone in one
-            )
+            found = {phone for said in dictionary.values() for one in said for phone in one}
         except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
             raise ModelError(
                 f"{where}: not a table of phones ({one_line(error)}); is the file damaged?"
             ) from None
-        if not known or list(table.symbols[1:]) != data.get("symbols"):
+        if not found <= table._ids.keys() or list(table.symbols[1:]) != data.get("symbols"):
             raise ModelError(f"{where}: its phones are not its symbols; is the file damaged?")
         return table
 

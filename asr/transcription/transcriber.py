@@ -98,7 +98,8 @@ class Transcriber:
             ModelError: it cannot be used.
             ConfigError: the options ask for what there is not.
         """
-        return cls(load_bundle(folder, device), EmissionDecoder.load(folder, options), settings)
+        bundle = load_bundle(folder, device)
+        return cls(bundle, EmissionDecoder.load(folder, options, bundle.text_side), settings)
 
     @property
     def sample_rate(self) -> int:

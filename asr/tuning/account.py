@@ -70,12 +70,15 @@ def _around(values: np.ndarray, best: float) -> list[int]:
 
 def _gains(greedy: float, weights: Tuned) -> str:
     """How much of what is gained comes from where, in points of the word error rate."""
-    alone, before, after = (one.rate for one in (weights.alone, weights.before, weights.after))
+    alone, before, plain, after = (
+        one.rate for one in (weights.alone, weights.before, weights.plain, weights.after)
+    )
+    penalty = f", the blank penalty {100 * (plain - after):.2f}" if after != plain else ""
     return (
         f"of {100 * (greedy - after):.2f} points less than greedy, "
         f"the search without language model brings {100 * (greedy - alone):.2f}, "
         f"the language model {100 * (alone - before):.2f}, "
-        f"tuning its weights {100 * (before - after):.2f}"
+        f"tuning its weights {100 * (before - plain):.2f}{penalty}"
     )
 
 
@@ -86,6 +89,8 @@ def _weights(weights: Tuned) -> str:
         words.append(f"weight of the language model {weights.settings.lm_weight:g}")
     if len(weights.grid.word_bonuses) > 1:
         words.append(f"bonus {weights.settings.word_bonus:g} a word")
+    if weights.settings.blank_penalty:
+        words.append(f"blank penalty {weights.settings.blank_penalty:g}")
     return ", ".join(words)
 
 

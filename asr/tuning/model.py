@@ -34,6 +34,7 @@ Search = Callable[[Tensor], Sequence[Hypothesis]]
 
 # Steps of decoding, by which rates are named.
 LANGUAGE_MODEL = "language model"
+BLANK_PENALTY = "blank penalty"
 OUTSIDE = "words outside the lexicon"
 
 _PENALTIES = (24.0, 16.0, 12.0, 9.0, 6.0, 4.0, 2.0)  # nats; the highest of equally good ones stays
@@ -84,6 +85,7 @@ class TunedDecoder:
                 "word_bonuses": grid.word_bonuses.tolist(),
                 "errors": grid.errors.tolist(),
                 "words": grid.words,
+                "blank_penalty": self.weights.settings.blank_penalty,
                 "searches": self.weights.rounds,
                 "oracle_word_error_rate": self.weights.oracle.rate,
                 "exact_word_error_rate": self.weights.exact.rate,
@@ -153,13 +155,13 @@ def tune_decoder(
 
 def _steps(decoder: BeamDecoder, weights: Tuned) -> dict[str, ErrorCounts]:
     """Errors of the search, step by step."""
+    rates = {"search without language model": weights.alone, LANGUAGE_MODEL: weights.before}
     if not decoder.has_language_model:
-        return {"lexicon": weights.before, "tuned": weights.after}
-    return {
-        "search without language model": weights.alone,
-        LANGUAGE_MODEL: weights.before,
-        "tuned": weights.after,
-    }
+        rates = {"lexicon": weights.before}
+    rates["tuned"] = weights.plain
+    if weights.settings.blank_penalty:
+        rates[BLANK_PENALTY] = weights.after
+    return rates
 
 
 class _Modes:

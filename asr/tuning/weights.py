@@ -4,10 +4,13 @@ Decoding anew for every pair of weights would take hours. What a beam finds diff
 neighbouring weights, so the n-best lists of one search are ranked anew under all of them, which
 takes a second; then the search is done once more with the best, and its lists join the others,
 until nothing better is found (the outer loop of minimum error rate training, Och 2003).
+
+The penalty of the blank is raised step by step, with all of this at each step, as long as that
+leaves fewer errors.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rich.console import Console
@@ -16,7 +19,7 @@ from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.hypothesis import Hypothesis
-from asr.decoding.likelihood import log_likelihoods, spoken_tokens
+from asr.decoding.likelihood import log_likelihoods, penalize_blank, spoken_tokens
 from asr.decoding.pool import DecodingPool
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.tokens import TokenTable
@@ -26,6 +29,7 @@ NBEST = 100
 _LM_WEIGHTS = (np.arange(41) / 20).tolist()
 _WORD_BONUSES = (np.arange(-8, 21) / 4).tolist()
 _ROUNDS = 4
+_PENALTY = 1.0  # nats, from one blank penalty to the next
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Tuned:
     rounds: int  # searches of the whole set
     alone: ErrorCounts  # without the language model; with a lexicon where there is one
     before: ErrorCounts  # with the weights that tuning began with
+    plain: ErrorCounts  # with weights that are tuned, and the blank as probable as it was
     after: ErrorCounts
     exact: ErrorCounts  # the same lists, ranked by likelihoods over all paths
     oracle: ErrorCounts  # if always the best of the n-best list were chosen
@@ -51,22 +56,36 @@ def tune_weights(
     tokens: TokenTable,
     pool: DecodingPool[Sequence[Hypothesis]] | None = None,
 ) -> Tuned:
-    """Find the weights with the fewest word errors on a development set.
+    """Find the weights and the blank penalty with the fewest word errors on a development set.
 
     Args:
         decoder: its lexicon and language model, one of them at least.
-        settings: of the search; tuning begins with its weights.
+        settings: of the search; tuning begins with its weights and its blank penalty.
         log_probs: (U, V) of each utterance.
         references: what was said in each, normalised.
         tokens: the table of the V tokens.
         pool: of processes with the same decoder.
     """
+    first = _Searches(decoder, log_probs, references, tokens, pool)
+    alone = first.search(settings.model_copy(update={"lm_weight": 0.0})).first
+    best = _tune(first, settings, alone)
+    while True:
+        penalty = {"blank_penalty": best.settings.blank_penalty + _PENALTY}
+        searches = _Searches(decoder, log_probs, references, tokens, pool)
+        more = _tune(searches, best.settings.model_copy(update=penalty), alone)
+        rounds = best.rounds + more.rounds
+        if more.after.errors >= best.after.errors:
+            return replace(best, rounds=rounds)
+        best = replace(more, rounds=rounds, before=best.before, plain=best.plain)
+
+
+def _tune(searches: "_Searches", settings: BeamSettings, alone: ErrorCounts) -> Tuned:
+    """Find the weights for a blank penalty."""
+    decoder = searches.decoder
     # What a search has no use for stays at 0.
     weights = _LM_WEIGHTS if decoder.has_language_model else [0.0]
     bonuses = _WORD_BONUSES if decoder.lexicon is not None else [0.0]
-    words = sum(len(text.split()) for text in references)
-    searches = _Searches(decoder, log_probs, references, tokens, pool)
-    alone = searches.search(settings.model_copy(update={"lm_weight": 0.0}))
+    words = sum(len(text.split()) for text in searches.references)
     found: dict[BeamSettings, _Found] = {}
     tried = settings
     while tried not in found and len(found) < _ROUNDS:
@@ -81,8 +100,9 @@ def tune_weights(
         settings=best,
         grid=grid,
         rounds=searches.done,
-        alone=alone.first,
+        alone=alone,
         before=found[settings].first,
+        plain=found[best].first,
         after=found[best].first,
         exact=found[best].exact,
         oracle=found[best].oracle,
@@ -101,7 +121,7 @@ class _Found:
 
 @dataclass
 class _Searches:
-    """Searches of the whole set, and what all of them have found."""
+    """Searches of the whole set with one blank penalty, and what all of them have found."""
 
     decoder: BeamDecoder
     log_probs: Sequence[Tensor]
@@ -130,13 +150,14 @@ class _Searches:
         firsts, exacts, oracles = [], [], []
         for place, hypotheses in track(
             self._hypotheses(settings.model_copy(update={"nbest": NBEST})),
-            f"searching with weight {settings.lm_weight:g}, bonus {settings.word_bonus:g}",
+            f"searching with weight {settings.lm_weight:g}, bonus {settings.word_bonus:g}, "
+            f"blank penalty {settings.blank_penalty:g}",
             total=len(self.log_probs),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         ):
-            found = self._judge(place, hypotheses)
+            found = self._judge(place, hypotheses, settings.blank_penalty)
             firsts.append(found[0].counts)
             exacts.append(max(found, key=lambda one: _score(one, settings)).counts)
             oracles.append(min((one.counts for one in found), key=_errors))
@@ -150,9 +171,12 @@ class _Searches:
         for place, rows in enumerate(self.log_probs):
             yield place, search(rows)
 
-    def _judge(self, place: int, hypotheses: Sequence[Hypothesis]) -> list[Candidate]:
+    def _judge(
+        self, place: int, hypotheses: Sequence[Hypothesis], blank_penalty: float
+    ) -> list[Candidate]:
         """An utterance's hypotheses as candidates, in the same order."""
-        rows, reference, known = self.log_probs[place], self.references[place], self.lists[place]
+        rows = penalize_blank(self.log_probs[place], blank_penalty)
+        reference, known = self.references[place], self.lists[place]
         new = [one for one in hypotheses if one.text not in known]
         acoustics = log_likelihoods(rows, [spoken_tokens(one, self.tokens) for one in new])
         for one, acoustic in zip(new, acoustics, strict=True):

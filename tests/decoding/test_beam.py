@@ -110,6 +110,16 @@ def test_exhaustive_search_without_a_model_finds_what_all_paths_say(seed: int) -
     assert [one.score for one in found] == pytest.approx([score for _, score in expected], abs=1e-4)
 
 
+def test_the_blank_penalty_is_taken_from_every_blank() -> None:
+    log_probs = draw_log_probs(20, seed=3)
+    lower = log_probs.clone()
+    lower[:, 0] -= 1.5
+    penalised = BeamDecoder(TOKENS, BeamSettings(nbest=5, blank_penalty=1.5))(log_probs)
+    plain = BeamDecoder(TOKENS, BeamSettings(nbest=5))(log_probs)
+    assert penalised == BeamDecoder(TOKENS, BeamSettings(nbest=5))(lower)
+    assert len(penalised[0].tokens) > len(plain[0].tokens)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_narrower_search_finds_what_prefix_beam_search_finds(seed: int) -> None:
     tokens = Characters(" abcdefgh")

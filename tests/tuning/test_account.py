@@ -112,6 +112,25 @@ def test_words_outside_the_lexicon_stay_possible_where_dev_has_none(
     )
 
 
+def test_a_blank_that_is_too_probable_is_penalised_as_far_as_it_helps(
+    make_decoder: Callable[..., BeamDecoder],
+) -> None:
+    """The second letter is heard, and silence a little better: no weight of words mends that."""
+    rows = torch.full((4, len(TOKENS)), -9.0)
+    first, second = TOKENS.encode("ab")
+    rows[0, first] = rows[1, 0] = rows[3, 0] = 0.0
+    rows[2, second], rows[2, 0] = -0.5, 0.0
+    dev = DevelopmentSet([rows.log_softmax(1)] * 2, ["ab"] * 2, TOKENS, audio_seconds=60.0)
+    decoder = make_decoder(["a", "ab"])
+    tuned = tune_decoder(dev, decoder=decoder, settings=decoder.settings)
+    assert tuned.description.settings is not None
+    assert tuned.description.settings.blank_penalty == 1.0  # 2 brings no more
+    rates = {name: counts.rate for name, counts in tuned.rates.items()}
+    assert (rates["tuned"], rates["blank penalty"]) == (1.0, 0.0)
+    assert tuned.texts["tuned"] == ["ab"] * 2
+    assert "blank penalty 1" in "\n".join(account_for(tuned, 60.0))
+
+
 def test_a_search_without_anything_has_a_beam_and_no_weights(
     make_decoder: Callable[..., BeamDecoder], tmp_path: Path
 ) -> None:
