@@ -3,7 +3,7 @@
 #   make test    the whole test suite
 #   make check   formatting, lint, types
 #   make bench   the benchmarks that need neither a model nor data; these want them:
-#                benchmarks/streaming.py, language_models.py (a model, a manifest), ngrams.py
+#                benchmarks/streaming.py, language_models.py, outside_words.py (a model, manifests), ngrams.py
 #                (text), opening.py (an ARPA file); long_audio.py and transcribe.py take a model, too
 
 VENV := .venv

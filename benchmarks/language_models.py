@@ -13,15 +13,17 @@ faster than real time one core decodes, the acoustic model left out.
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from asr.batching import BatchSettings
 from asr.bundle import load_bundle
 from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.greedy import greedy_decode
-from asr.decoding.lexicon import spell
+from asr.decoding.lexicon import Lexicon, spell
+from asr.decoding.pool import DecodingPool
 from asr.lm.packed import write_packed
 from asr.lm.perplexity import measure_perplexity
 from asr.lm.settings import NgramSettings
@@ -30,7 +32,8 @@ from asr.lm.training import read_numbered, train_ngrams
 from asr.manifest import read_manifest
 from asr.rnnlm.model import load_rnn
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
-from asr.tuning.model import DevelopmentSet, tune_decoder
+from asr.training.distributed import usable_cores
+from asr.tuning.model import BLANK_PENALTY, OUTSIDE, DevelopmentSet, tune_decoder
 from asr.tuning.report import compute_development_set
 
 
@@ -81,16 +84,20 @@ def main() -> None:
             Ngrams("3-gram of all text", everything, NgramSettings(order=3, **pruned)),
             Ngrams("4-gram of all text", everything, NgramSettings(order=4, **pruned)),
         ]
+        lexicons: dict[tuple[str, ...], Lexicon] = {}  # pronouncing what is new takes minutes
         for one in models:
             trained = train_ngrams(one.texts, one.settings, normalizer=normalizer.name).model
             packed = Path(folder) / "lm.safetensors"
             write_packed(packed, trained)
             words = trained.words[len(SPECIAL) :]
             alone = one.name == "lexicon alone"
-            decoder = BeamDecoder(
+            if tuple(words) not in lexicons:
+                lexicons[tuple(words)] = spell(words, dev.tokens)
+            load = partial(
+                BeamDecoder,
                 dev.tokens,
                 settings.model_copy(update={"lm_weight": 0.0}) if alone else settings,
-                lexicon=spell(words, dev.tokens),
+                lexicon=lexicons[tuple(words)],
                 language_model=None if alone else packed,
             )
             text = read_numbered([heard], trained, "none", "words")
@@ -100,7 +107,7 @@ def main() -> None:
                 name += f", {len(trained) / 1e6:.1f} M n-grams"
             perplexity = None if alone else measured.all
             rnn = chosen.rnn if one is models[-1] else None
-            tune(name, decoder, dev, seconds, perplexity, measured.unknown_rate, rnn)
+            tune(name, load, dev, seconds, perplexity, measured.unknown_rate, rnn)
 
 
 def searched(name: str, decoder: BeamDecoder, dev: DevelopmentSet, seconds: float) -> None:
@@ -118,7 +125,7 @@ def searched(name: str, decoder: BeamDecoder, dev: DevelopmentSet, seconds: floa
 
 def tune(
     name: str,
-    decoder: BeamDecoder,
+    load: Callable[[], BeamDecoder],
     dev: DevelopmentSet,
     seconds: float,
     perplexity: float | None,
@@ -127,7 +134,9 @@ def tune(
 ) -> None:
     """A search whose weights are tuned, and what comes after it."""
     model = None if rnn is None else load_rnn(rnn)
-    tuned = tune_decoder(dev, decoder=decoder, settings=decoder.settings, rnn=model)
+    decoder = load()
+    with DecodingPool(load, usable_cores()) as pool:
+        tuned = tune_decoder(dev, decoder=decoder, settings=decoder.settings, rnn=model, pool=pool)
     weights = tuned.weights
     assert weights is not None
     best = decoder.with_settings(weights.settings)
@@ -137,19 +146,24 @@ def tune(
     speed = seconds / (time.perf_counter() - started)
     report(
         name,
-        weights.after,
+        weights.plain,
         oracle=weights.oracle,
         perplexity=perplexity,
         unknown=unknown,
         speed=speed,
     )
-    more = {"rescored": "  + recurrent model", "words outside the lexicon": "  + words outside it"}
+    more = {
+        BLANK_PENALTY: "  + blank penalty",
+        "rescored": "  + recurrent model",
+        OUTSIDE: "  + words outside it",
+    }
     for key, what in more.items():
         if key in tuned.rates:
             report(what, tuned.rates[key])
     before, after = tuned.calibration_errors
     print(
-        f"    weight {weights.settings.lm_weight:g}, bonus {weights.settings.word_bonus:g}; "
+        f"    weight {weights.settings.lm_weight:g}, bonus {weights.settings.word_bonus:g}, blank "
+        f"penalty {weights.settings.blank_penalty:g}; "
         f"untuned {weights.before.rate:.2%}; calibration error {before:.3f}, then {after:.3f}",
         flush=True,
     )

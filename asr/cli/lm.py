@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.ngrams import read_ngrams
+from asr.cli.ngrams import read_ngrams, write_ngrams
 
 app = typer.Typer(no_args_is_help=True, help="Estimate, measure and mix n-gram language models.")
 
@@ -27,6 +27,10 @@ _Normalizer = Annotated[
     str, typer.Option(help="Rule applied to the text: none, or basic as for transcripts.")
 ]
 _Unit = Annotated[UnitName, typer.Option(help="What the model is over.")]
+_Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="An .arpa or .arpa.gz file, or a small one: .safetensors."),
+]
 _Model = Annotated[
     Path, typer.Argument(help="An ARPA file, lm.safetensors, or a model folder that has one.")
 ]
@@ -36,7 +40,7 @@ _Model = Annotated[
 def train(
     texts: _Texts,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="An .arpa or .arpa.gz file.")],
+    output: _Output,
     order: Annotated[int, typer.Option(help="Words of the longest n-grams, 1 to 6.")] = 3,
     unit: _Unit = UnitName.WORDS,
     vocabulary: Annotated[
@@ -60,9 +64,8 @@ def train(
     normalizer: _Normalizer = "none",
 ) -> None:
     """Estimate an n-gram model from TEXT by interpolated modified Kneser-Ney smoothing."""
-    from asr.lm.arpa import write_arpa
     from asr.lm.settings import NgramSettings
-    from asr.lm.training import count_bar, train_ngrams
+    from asr.lm.training import train_ngrams
 
     count = int(vocabulary) if vocabulary is not None and vocabulary.isdecimal() else None
     given = {
@@ -75,8 +78,7 @@ def train(
     settings = NgramSettings.parse(given, "asr lm train")
     words = _word_list(Path(vocabulary)) if vocabulary is not None and count is None else None
     trained = train_ngrams(texts, settings, normalizer=normalizer, vocabulary=words)
-    with count_bar("writing", len(trained.model)) as progress:
-        write_arpa(output, trained.model, progress)
+    write_ngrams(output, trained.model)
     share = trained.unknown / trained.words
     print(
         f"{trained.words:,} {unit.value} in {trained.sentences:,} sentences, {share:.2%} <unk>",
@@ -120,7 +122,7 @@ def mix(
     first: _Model,
     second: _Model,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="An .arpa or .arpa.gz file.")],
+    output: _Output,
     weight: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Of the first model.")
     ] = None,
@@ -134,8 +136,7 @@ def mix(
     """Interpolate two models, with a given weight or one tuned on a text."""
     from asr.errors import ConfigError
     from asr.lm import mixture
-    from asr.lm.arpa import write_arpa
-    from asr.lm.training import count_bar, read_numbered
+    from asr.lm.training import read_numbered
 
     if (weight is None) == (not tune):
         raise ConfigError("asr lm mix: expected either --weight or --tune")
@@ -145,8 +146,7 @@ def mix(
         weight = mixture.tune_weight(scores[0], scores[1])
     assert weight is not None
     mixed = mixture.mix(models[0], models[1], weight)
-    with count_bar("writing", len(mixed)) as progress:
-        write_arpa(output, mixed, progress)
+    write_ngrams(output, mixed)
     print(f"weight of {first}: {weight:.4f}", file=sys.stderr)
     print(output)
 
@@ -155,15 +155,11 @@ def mix(
 def export(
     model: _Model,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="An .arpa or .arpa.gz file.")],
+    output: _Output,
 ) -> None:
     """Write the language model of a model folder as an ARPA file, which every toolkit reads."""
-    from asr.lm.arpa import write_arpa
-    from asr.lm.training import count_bar
-
     found = read_ngrams(model)
-    with count_bar("writing", len(found)) as progress:
-        write_arpa(output, found, progress)
+    write_ngrams(output, found)
     print(output)
 
 

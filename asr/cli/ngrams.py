@@ -1,10 +1,12 @@
-"""Where a command's n-gram model lies: in an ARPA file, a packed one, or a model folder."""
+"""Where a command's n-gram model lies, or goes: an ARPA file, a packed one, or a model folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asr.lm.model import NgramModel
+
+_PACKED = ".safetensors"
 
 
 def read_ngrams(path: Path) -> "NgramModel":
@@ -23,4 +25,21 @@ def read_ngrams(path: Path) -> "NgramModel":
         if not packed.exists():
             raise ModelError(f"{path}: has no n-gram model; `asr tune --lm` gives it one")
         return read_packed(packed)
-    return read_packed(path) if path.suffix == ".safetensors" else read_arpa(path)
+    return read_packed(path) if path.suffix == _PACKED else read_arpa(path)
+
+
+def write_ngrams(path: Path, model: "NgramModel") -> None:
+    """Write an n-gram model: packed where the name ends in .safetensors, else as ARPA.
+
+    Raises:
+        ModelError: it has longer n-grams than a packed model may have.
+    """
+    from asr.lm.arpa import write_arpa
+    from asr.lm.packed import write_packed
+    from asr.lm.training import count_bar
+
+    if path.suffix == _PACKED:
+        write_packed(path, model)
+        return
+    with count_bar("writing", len(model)) as progress:
+        write_arpa(path, model, progress)
