@@ -65,7 +65,7 @@ def main() -> None:
     dev = compute_development_set(bundle, utterances, BatchSettings())
     seconds = sum(one.duration for one in utterances)
     settings = BeamSettings(beam=chosen.beam)
-    print(f"{'':<42} {'WER':>8} {'oracle':>8} {'ppl':>7} {'OOV':>7} {'x real time':>12}")
+    print(f"{'':<52} {'WER':>8} {'oracle':>8} {'ppl':>7} {'OOV':>7} {'x real time':>12}")
     started = time.perf_counter()
     greedy = dev.count([greedy_decode(rows, dev.tokens) for rows in dev.log_probs])
     report("greedy", greedy, speed=seconds / (time.perf_counter() - started))
@@ -188,7 +188,7 @@ def report(
     ]
     widths = (8, 8, 7, 7, 12)
     row = " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
-    print(f"{name:<42} {row}", flush=True)
+    print(f"{name:<52} {row}", flush=True)
 
 
 if __name__ == "__main__":

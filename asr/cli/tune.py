@@ -34,7 +34,7 @@ def tune(
     ] = None,
     device: DeviceOption = Device.AUTO,
 ) -> None:
-    """Find the weights of the language model that make the fewest errors on MANIFEST.
+    """Find the weights and the blank penalty of a search that make the fewest errors on MANIFEST.
 
     The model computes its emissions once; then n-best lists are ranked anew under a grid of
     weights, and of several beams the narrowest is chosen that is as good as the best. All goes into

@@ -53,7 +53,7 @@ class BeamSettings(Settings):
     lm_weight: float = Field(default=0.5, ge=0)  # of the log-probabilities of the language model
     word_bonus: float = 0.0  # nats a word, where there is a lexicon
     # Nats that the blank is worth less in every frame. CTC learns to be silent where it is not
-    # sure, and on other speakers than those it knows it is sure too seldom.
+    # sure, and on other speakers than those it knows it is sure too seldom. Tuning raises it.
     blank_penalty: float = Field(default=0.0, ge=0)
     log_add: bool = True  # add up the paths of a text; otherwise its best path counts alone
     nbest: int = Field(default=1, ge=1)  # texts that are given of each utterance

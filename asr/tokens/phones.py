@@ -144,7 +144,7 @@ class PhoneTable(TokenTable):
             )
             dictionary: dict[str, list[Phones]] = defaultdict(list)
             for line in lines.decode().splitlines():
-                word, _, phones = line.partition(" ")
+                word, phones = line.split(" ", 1)
                 dictionary[word].append(tuple(phones.split()))
             table = cls(
                 {word: tuple(said) for word, said in dictionary.items()},

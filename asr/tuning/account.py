@@ -73,7 +73,7 @@ def _gains(greedy: float, weights: Tuned) -> str:
     alone, before, plain, after = (
         one.rate for one in (weights.alone, weights.before, weights.plain, weights.after)
     )
-    penalty = f", the blank penalty {100 * (plain - after):.2f}" if after != plain else ""
+    penalty = f", a higher blank penalty {100 * (plain - after):.2f}" if after != plain else ""
     return (
         f"of {100 * (greedy - after):.2f} points less than greedy, "
         f"the search without language model brings {100 * (greedy - alone):.2f}, "

@@ -34,7 +34,7 @@ Search = Callable[[Tensor], Sequence[Hypothesis]]
 
 # Steps of decoding, by which rates are named.
 LANGUAGE_MODEL = "language model"
-BLANK_PENALTY = "blank penalty"
+BLANK_PENALTY = "higher blank penalty"
 OUTSIDE = "words outside the lexicon"
 
 _PENALTIES = (24.0, 16.0, 12.0, 9.0, 6.0, 4.0, 2.0)  # nats; the highest of equally good ones stays
@@ -159,7 +159,7 @@ def _steps(decoder: BeamDecoder, weights: Tuned) -> dict[str, ErrorCounts]:
     if not decoder.has_language_model:
         rates = {"lexicon": weights.before}
     rates["tuned"] = weights.plain
-    if weights.settings.blank_penalty:
+    if weights.after != weights.plain:
         rates[BLANK_PENALTY] = weights.after
     return rates
 

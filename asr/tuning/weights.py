@@ -41,7 +41,7 @@ class Tuned:
     rounds: int  # searches of the whole set
     alone: ErrorCounts  # without the language model; with a lexicon where there is one
     before: ErrorCounts  # with the weights that tuning began with
-    plain: ErrorCounts  # with weights that are tuned, and the blank as probable as it was
+    plain: ErrorCounts  # with tuned weights, at the blank penalty that tuning began with
     after: ErrorCounts
     exact: ErrorCounts  # the same lists, ranked by likelihoods over all paths
     oracle: ErrorCounts  # if always the best of the n-best list were chosen

@@ -29,3 +29,14 @@ def test_the_second_model_alone_turns_the_order(weight: float, first: str) -> No
     assert by_text["b"] == pytest.approx(expected, abs=1e-4)
     assert by_text["a"] == pytest.approx(torch.tensor(0.666).log().item() - 5 * weight, abs=1e-4)
     assert [one.score for one in found] == sorted(by_text.values(), reverse=True)
+
+
+def test_the_blank_is_penalised_as_in_the_search() -> None:
+    """Two frames, a letter and a blank: the penalty is worth one frame to each of two paths."""
+    rows = torch.tensor([[0.4, 1e-9, 0.6, 1e-9], [0.7, 1e-9, 0.3, 1e-9]]).log()
+    decoder = BeamDecoder(TOKENS, BeamSettings(blank_penalty=2.0))
+    rescorer = Rescorer(decoder, lambda texts: [0.0] * len(texts), TOKENS, RescoringSettings())
+    found = {one.text: one.score for one in rescorer(rows)}
+    blank = torch.tensor(-2.0).exp().item()
+    expected = torch.tensor(0.6 * 0.3 + (0.6 * 0.7 + 0.4 * 0.3) * blank).log().item()
+    assert found["a"] == pytest.approx(expected, abs=1e-4)

@@ -126,7 +126,7 @@ def test_a_blank_that_is_too_probable_is_penalised_as_far_as_it_helps(
     assert tuned.description.settings is not None
     assert tuned.description.settings.blank_penalty == 1.0  # 2 brings no more
     rates = {name: counts.rate for name, counts in tuned.rates.items()}
-    assert (rates["tuned"], rates["blank penalty"]) == (1.0, 0.0)
+    assert (rates["tuned"], rates["higher blank penalty"]) == (1.0, 0.0)
     assert tuned.texts["tuned"] == ["ab"] * 2
     assert "blank penalty 1" in "\n".join(account_for(tuned, 60.0))
 
