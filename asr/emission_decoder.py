@@ -11,7 +11,8 @@ from asr.bundle import ModelText, model_folder, read_text_side
 from asr.decoding.alignment import align_words
 from asr.decoding.beam import BeamSettings
 from asr.decoding.confidence import Calibration
-from asr.decoding.folder import LANGUAGE_MODEL, load_decoder, read_decoder
+from asr.decoding.folder import load_decoder, read_decoder
+from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis, Word
 from asr.decoding.rescoring import Rescorer
@@ -97,7 +98,8 @@ class EmissionDecoder:
                 # What was tuned for lists that are ranked again is another weight of the n-grams.
                 given = {key: options.search[key] for key in _WEIGHTS if key in options.search}
                 rescoring = described.rescoring.model_copy(update=given)
-                search = Rescorer(beam, load_rnn(place).log_probs, model.tokens, rescoring)
+                second = load_rnn(place).log_probs if rescoring.rnn_weight else None
+                search = Rescorer(beam, model.tokens, rescoring, second)
         penalty = described.spelling_penalty if described and lexicon is not None else None
         reviser = None
         if options.hotwords is not None or penalty is not None:

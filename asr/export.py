@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from asr.bundle import load_bundle, model_folder, read_description, save_bundle, stored_as
-from asr.decoding.folder import DECODER, LANGUAGE_MODEL, WORDS
+from asr.decoding.folder import DECODER, WORDS
+from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.errors import ConfigError
 from asr.files import whole_file
 from asr.rnnlm.model import has_rnn, load_rnn, save_rnn

@@ -64,11 +64,27 @@ def test_the_weights_of_two_models_are_those_with_the_fewest_errors() -> None:
             wrong = ErrorCounts(substitutions=round(-total))
             candidates.append(Candidate(str(number), wrong, acoustic, language, 3, neural))
         lists.append(candidates)
-    settings, counts = tune_rescoring(lists, nbest=20)
+    settings, counts = tune_rescoring(lists, neural=True)
     assert settings.lm_weight == pytest.approx(0.5, abs=0.2)
     assert settings.rnn_weight == pytest.approx(1.5, abs=0.3)
     least = sum(min(one.counts.errors for one in candidates) for candidates in lists)
     assert least <= counts.errors <= 1.02 * least
+
+
+def test_the_shortest_lists_are_taken_that_are_as_good_as_the_whole() -> None:
+    """Of 50 candidates the best is the 20th, by sound alone: 10 are too few, and 30 enough."""
+    candidates = [
+        Candidate(
+            str(number),
+            ErrorCounts(hits=9 * (number == 19), substitutions=9 * (number != 19)),
+            -abs(number - 19.0),
+            0.0,
+            3,
+        )
+        for number in range(50)
+    ]
+    settings, counts = tune_rescoring([candidates], neural=False)
+    assert (settings.nbest, counts.errors, settings.rnn_weight) == (30, 0, 0.0)
 
 
 def test_a_model_that_says_nothing_is_tuned_all_the_same() -> None:

@@ -57,7 +57,8 @@ def info(
 
 def _decoding_rows(folder: Path) -> Iterator[tuple[str, str]]:
     """How a model folder decodes, and with what."""
-    from asr.decoding.folder import LANGUAGE_MODEL, WORDS, read_decoder
+    from asr.decoding.folder import WORDS, read_decoder
+    from asr.decoding.language_model import LANGUAGE_MODEL
     from asr.decoding.lexicon import read_words
     from asr.lm.packed import count_packed
     from asr.lm.text import SPECIAL

@@ -18,7 +18,7 @@ def read_ngrams(path: Path) -> "NgramModel":
     path = find_model(path)
     if path.is_dir():
         from asr.bundle import model_folder
-        from asr.decoding.folder import LANGUAGE_MODEL
+        from asr.decoding.language_model import LANGUAGE_MODEL
         from asr.errors import ModelError
 
         packed = model_folder(path) / LANGUAGE_MODEL

@@ -1,6 +1,7 @@
 """`asr transcribe`: recordings in, text out."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,41 +83,53 @@ def transcribe(
     transcribed all the same, and the exit status is 2. Ctrl-C leaves no file half written; it ends
     --stream as the end of the stream would.
     """
-    import torch
-
     from asr.shipped import choose_model
-    from asr.training.distributed import choose_device
-    from asr.transcript.delivery import Delivery
 
     folder = choose_model(model)
-    options = decoding_options(
-        greedy=no_lm, beam=beam, lm_weight=lm_weight, hotwords=hotwords, bonus=hotword_bonus
-    )
-    names = tuple(name.strip() for name in (formats or "").split(",") if name.strip())
-    delivery = Delivery(names, output, output_dir, _cues(names, line_length, lines))
-    if stream:
-        _refuse_beside_stream(files, files_from, delivery, channels)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    where = choose_device(device.value)
-    if stream:
-        from asr.live.session import run_live
+    with _unpacked_ahead(folder, greedy=no_lm):
+        import torch
 
-        run_live(folder, where, options, format=names[0] if names else "txt")
-        return
-    from asr.transcription.files import transcribe_files
+        from asr.training.distributed import choose_device
+        from asr.transcript.delivery import Delivery
 
-    if not transcribe_files(
-        files or [],
-        files_from,
-        model=folder,
-        device=where,
-        options=options,
-        split=channels is Channels.SPLIT,
-        delivery=delivery,
-        threads=threads,
-    ):
-        raise typer.Exit(2)
+        options = decoding_options(
+            greedy=no_lm, beam=beam, lm_weight=lm_weight, hotwords=hotwords, bonus=hotword_bonus
+        )
+        names = tuple(name.strip() for name in (formats or "").split(",") if name.strip())
+        delivery = Delivery(names, output, output_dir, _cues(names, line_length, lines))
+        if stream:
+            _refuse_beside_stream(files, files_from, delivery, channels)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        where = choose_device(device.value)
+        if stream:
+            from asr.live.session import run_live
+
+            run_live(folder, where, options, format=names[0] if names else "txt")
+            return
+        from asr.transcription.files import transcribe_files
+
+        if not transcribe_files(
+            files or [],
+            files_from,
+            model=folder,
+            device=where,
+            options=options,
+            split=channels is Channels.SPLIT,
+            delivery=delivery,
+            threads=threads,
+        ):
+            raise typer.Exit(2)
+
+
+def _unpacked_ahead(folder: Path, *, greedy: bool) -> AbstractContextManager[None]:
+    """What takes longest at the start, a large language model and torch, both at once."""
+    if greedy:
+        return nullcontext()
+    from asr.decoding.language_model import LANGUAGE_MODEL, unpacked_ahead
+
+    path = folder / LANGUAGE_MODEL
+    return unpacked_ahead(path) if path.is_file() else nullcontext()
 
 
 def _cues(names: Sequence[str], line_length: int | None, lines: int | None) -> "CueSettings":

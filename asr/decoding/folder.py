@@ -15,6 +15,7 @@ from pathlib import Path
 
 from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.confidence import Calibration
+from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.decoding.lexicon import read_lexicon, write_lexicon
 from asr.decoding.rescoring import RescoringSettings
 from asr.errors import ConfigError, ModelError
@@ -24,7 +25,6 @@ from asr.lm.packed import write_packed
 from asr.tokens import TokenTable
 
 DECODER = "decoder.json"
-LANGUAGE_MODEL = "lm.safetensors"
 WORDS = "words.txt"
 
 
@@ -36,7 +36,7 @@ class DecoderDescription:
     calibration: Calibration
     # Nats by which a word outside the lexicon must be more probable; None: there are none.
     spelling_penalty: float | None = None
-    rescoring: RescoringSettings | None = None  # with the recurrent language model
+    rescoring: RescoringSettings | None = None  # of what the search finds
 
 
 def place_language_model(

@@ -1,4 +1,7 @@
-"""N-best lists of a search, ranked again with a second language model."""
+"""N-best lists of a search, ranked again: by all paths of each text, and a second language model.
+
+A search adds up the paths that its beam has kept; of a text that it has found, all can be.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,7 +21,7 @@ class RescoringSettings(Settings):
 
     nbest: int = Field(default=100, ge=1)
     lm_weight: float = 0.0  # of the n-gram model
-    rnn_weight: float = 0.0
+    rnn_weight: float = 0.0  # of the recurrent one; 0: there is none
     word_bonus: float = 0.0  # nats a word
 
 
@@ -28,17 +31,17 @@ class Rescorer:
     def __init__(
         self,
         decoder: BeamDecoder,
-        language_model: Callable[[Sequence[str]], Sequence[float]],
         tokens: TokenTable,
         settings: RescoringSettings,
+        language_model: Callable[[Sequence[str]], Sequence[float]] | None = None,
     ) -> None:
         """What to rank, and by what.
 
         Args:
             decoder: gives the n-best lists.
-            language_model: texts -> their log-probabilities, in nats.
             tokens: the table that the texts are spelled with.
             settings: the weights.
+            language_model: texts -> their log-probabilities, in nats; None: there is no second one.
         """
         width = decoder.settings.model_copy(update={"nbest": settings.nbest})
         self._decoder, self._language_model = decoder.with_settings(width), language_model
@@ -54,7 +57,7 @@ class Rescorer:
             The hypotheses of the search by their new scores, the best first.
         """
         found = self._decoder(log_probs)
-        texts = [one.text for one in found]
+        texts, second = [one.text for one in found], self._language_model
         rows = penalize_blank(log_probs, self._decoder.settings.blank_penalty)
         scores = [
             acoustic
@@ -64,7 +67,7 @@ class Rescorer:
             for text, acoustic, neural in zip(
                 texts,
                 log_likelihoods(rows, [spoken_tokens(one, self._tokens) for one in found]),
-                self._language_model(texts),
+                [0.0] * len(texts) if second is None else second(texts),
                 strict=True,
             )
         ]

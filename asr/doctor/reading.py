@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from asr.bundle import model_folder
-from asr.decoding.folder import LANGUAGE_MODEL, WORDS
+from asr.decoding.folder import WORDS
+from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.decoding.lexicon import read_words
 from asr.doctor.findings import Finding
 from asr.errors import DataError, ModelError

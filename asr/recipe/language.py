@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from asr.bundle import load_bundle
-from asr.decoding.folder import LANGUAGE_MODEL, WORDS, copy_language_model, load_decoder
+from asr.decoding.folder import WORDS, copy_language_model, load_decoder
+from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.decoding.lexicon import read_words, write_lexicon
 from asr.errors import ConfigError
 from asr.files import write_text

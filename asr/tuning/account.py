@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from asr.decoding.rescoring import RescoringSettings
 from asr.tuning.grid import Grid
 from asr.tuning.model import LANGUAGE_MODEL, OUTSIDE, TunedDecoder
-from asr.tuning.weights import NBEST, Tuned
+from asr.tuning.weights import Tuned
 
 _AROUND = 3  # rows and columns on each side of the best pair
 _STRIDE = 2  # weights of the grid from one of them to the next
@@ -24,12 +25,10 @@ def account_for(tuned: TunedDecoder, audio_seconds: float) -> Iterator[str]:
     if tuned.weights:
         if LANGUAGE_MODEL in tuned.rates:
             yield _gains(tuned.rates["greedy"].rate, tuned.weights)
-        yield (
-            f"dev, {NBEST}-best of the tuned search ranked by exact likelihoods: "
-            f"WER {tuned.weights.exact.rate:.2%}"
-        )
         yield from grid_lines(tuned.weights.grid)
         yield _weights(tuned.weights)
+        if tuned.description.rescoring:
+            yield _rescoring(tuned.description.rescoring)
     for row in tuned.beams:
         speed = f"{row.times_real_time(audio_seconds):.0f} times real time in one process"
         yield f"beam {row.beam}: WER {row.counts.rate:.2%}, {speed}"
@@ -92,6 +91,16 @@ def _weights(weights: Tuned) -> str:
     if weights.settings.blank_penalty:
         words.append(f"blank penalty {weights.settings.blank_penalty:g}")
     return ", ".join(words)
+
+
+def _rescoring(settings: RescoringSettings) -> str:
+    models = f"weight of the language model {settings.lm_weight:g}"
+    if settings.rnn_weight:
+        models += f", of the recurrent one {settings.rnn_weight:g}"
+    return (
+        f"the best {settings.nbest} of each search are ranked again, by all paths of each: "
+        f"{models}, bonus {settings.word_bonus:g} a word"
+    )
 
 
 def _outside(penalty: float | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from asr.scoring.error_rate import ErrorCounts
 
 _NARROWER = (10, 30, 100)  # that are tried beside the widest
-_AS_GOOD = 0.001  # of the words: more errors than the best beam makes, and still as good
+_AS_GOOD = 0.001  # of the words: more errors than the best makes, and still as good
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ def beams_to_try(widest: int) -> list[int]:
 
 def choose_beam(rows: Sequence[BeamRow]) -> BeamRow:
     """The narrowest of those whose word error rate is within 0.1 % (absolute) of the best."""
-    fewest = min(row.counts.errors for row in rows)
-    good = [
-        row
-        for row in rows
-        if row.counts.errors <= fewest + _AS_GOOD * row.counts.reference_length + 1e-9
-    ]
-    return min(good, key=lambda row: row.beam)
+    fewest = min((row.counts for row in rows), key=lambda counts: counts.errors)
+    return min((row for row in rows if as_good(row.counts, fewest)), key=lambda row: row.beam)
+
+
+def as_good(counts: ErrorCounts, best: ErrorCounts) -> bool:
+    """Whether the word error rate is within 0.1 % (absolute) of the best of the same set."""
+    return counts.errors <= best.errors + _AS_GOOD * best.reference_length + 1e-9

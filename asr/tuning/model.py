@@ -26,15 +26,17 @@ from asr.rnnlm.model import RecurrentLM
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.scoring.error_rate import align_words as align_texts
 from asr.tokens import TokenTable
-from asr.tuning.beams import BeamRow, beams_to_try, choose_beam
+from asr.tuning.beams import BeamRow, as_good, beams_to_try, choose_beam
 from asr.tuning.rescoring import tune_rescoring, with_neural
-from asr.tuning.weights import NBEST, Tuned, tune_weights
+from asr.tuning.weights import Tuned, tune_weights
 
 Search = Callable[[Tensor], Sequence[Hypothesis]]
 
 # Steps of decoding, by which rates are named.
 LANGUAGE_MODEL = "language model"
 BLANK_PENALTY = "higher blank penalty"
+RANKED = "ranked by all paths"
+RESCORED = "rescored"
 OUTSIDE = "words outside the lexicon"
 
 _PENALTIES = (24.0, 16.0, 12.0, 9.0, 6.0, 4.0, 2.0)  # nats; the highest of equally good ones stays
@@ -88,7 +90,6 @@ class TunedDecoder:
                 "blank_penalty": self.weights.settings.blank_penalty,
                 "searches": self.weights.rounds,
                 "oracle_word_error_rate": self.weights.oracle.rate,
-                "exact_word_error_rate": self.weights.exact.rate,
             }
         if self.beams:
             found["beams"] = [
@@ -130,13 +131,22 @@ def tune_decoder(
             rates |= _steps(decoder, weights)
             chosen = weights.settings
         rerank = None
-        if rnn is not None and weights is not None:
-            rescoring, _ = tune_rescoring(with_neural(weights.lists, rnn), nbest=NBEST)
-            rerank = partial(Rescorer, language_model=rnn.log_probs, settings=rescoring)
+        if weights is not None:
+            rescoring, ranked = tune_rescoring(weights.lists, neural=False)
+            if rnn is not None:
+                rates[RANKED] = ranked
+                rescoring, _ = tune_rescoring(with_neural(weights.lists, rnn), neural=True)
+            elif as_good(weights.after, ranked):
+                rescoring = None  # it costs time
+        if rescoring is not None:
+            second = rnn and rnn.log_probs
+            rerank = partial(Rescorer, settings=rescoring, language_model=second)
         beams, best = modes.decode_widely(decoder, chosen, rerank)
         chosen = chosen.model_copy(update={"beam": choose_beam(beams).beam})
-        if rescoring is not None or weights is None:
-            rates["search" if rescoring is None else "rescored"] = dev.count(best)
+        if weights is None:
+            rates["search"] = dev.count(best)
+        elif rescoring is not None:
+            rates[RANKED if rnn is None else RESCORED] = dev.count(best)
         if decoder.lexicon is not None and dev.tokens.orthographic:
             penalty, best = _tune_penalty(dev, best, decoder.lexicon)
             rates[OUTSIDE] = dev.count(best)

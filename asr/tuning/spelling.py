@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asr.decoding.beam import BeamDecoder
-from asr.decoding.folder import LANGUAGE_MODEL, WORDS
+from asr.decoding.folder import WORDS
+from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.decoding.lexicon import read_words
 from asr.lm.packed import read_packed
 from asr.lm.text import SPECIAL

@@ -43,9 +43,8 @@ class Tuned:
     before: ErrorCounts  # with the weights that tuning began with
     plain: ErrorCounts  # with tuned weights, at the blank penalty that tuning began with
     after: ErrorCounts
-    exact: ErrorCounts  # the same lists, ranked by likelihoods over all paths
     oracle: ErrorCounts  # if always the best of the n-best list were chosen
-    lists: list[list[Candidate]]  # of each utterance, from all searches
+    lists: Sequence[Sequence[Candidate]]  # of each utterance, in the order of the search
 
 
 def tune_weights(
@@ -104,9 +103,8 @@ def _tune(searches: "_Searches", settings: BeamSettings, alone: ErrorCounts) -> 
         before=found[settings].first,
         plain=found[best].first,
         after=found[best].first,
-        exact=found[best].exact,
         oracle=found[best].oracle,
-        lists=searches.candidates(),
+        lists=found[best].lists,
     )
 
 
@@ -115,8 +113,8 @@ class _Found:
     """Errors of one search of the whole set."""
 
     first: ErrorCounts  # of the best hypotheses by score
-    exact: ErrorCounts  # of those that exact likelihoods put first
     oracle: ErrorCounts  # of the best there are in the n-best lists
+    lists: Sequence[Sequence[Candidate]]
 
 
 @dataclass
@@ -147,7 +145,7 @@ class _Searches:
     def _search(self, settings: BeamSettings) -> _Found:
         self.lists = self.lists or [{} for _ in self.log_probs]
         console = Console(stderr=True)
-        firsts, exacts, oracles = [], [], []
+        firsts, oracles, lists = [], [], []
         for place, hypotheses in track(
             self._hypotheses(settings.model_copy(update={"nbest": NBEST})),
             f"searching with weight {settings.lm_weight:g}, bonus {settings.word_bonus:g}, "
@@ -159,9 +157,9 @@ class _Searches:
         ):
             found = self._judge(place, hypotheses, settings.blank_penalty)
             firsts.append(found[0].counts)
-            exacts.append(max(found, key=lambda one: _score(one, settings)).counts)
             oracles.append(min((one.counts for one in found), key=_errors))
-        return _Found(sum_counts(firsts), sum_counts(exacts), sum_counts(oracles))
+            lists.append(found)
+        return _Found(sum_counts(firsts), sum_counts(oracles), lists)
 
     def _hypotheses(self, wide: BeamSettings) -> Iterator[tuple[int, Sequence[Hypothesis]]]:
         if self.pool is not None:
@@ -188,8 +186,3 @@ class _Searches:
 
 def _errors(counts: ErrorCounts) -> int:
     return counts.errors
-
-
-def _score(one: Candidate, settings: BeamSettings) -> float:
-    weighted = settings.lm_weight * one.language + settings.word_bonus * one.words
-    return one.acoustic + weighted

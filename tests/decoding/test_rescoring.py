@@ -21,7 +21,7 @@ def test_the_second_model_alone_turns_the_order(weight: float, first: str) -> No
     """There is no other model, and by sound "a" is twice as probable as "b"."""
     rows = torch.tensor([[1e-6, 1e-6, 0.666, 0.333]]).log()
     settings = RescoringSettings(nbest=10, rnn_weight=weight)
-    found = Rescorer(BeamDecoder(TOKENS, BeamSettings()), fond_of_b, TOKENS, settings)(rows)
+    found = Rescorer(BeamDecoder(TOKENS, BeamSettings()), TOKENS, settings, fond_of_b)(rows)
     assert found[0].text == first
     assert {one.text for one in found} >= {"a", "b"}
     by_text = {one.text: one.score for one in found}
@@ -35,7 +35,7 @@ def test_the_blank_is_penalised_as_in_the_search() -> None:
     """Two frames, a letter and a blank: the penalty is worth one frame to each of two paths."""
     rows = torch.tensor([[0.4, 1e-9, 0.6, 1e-9], [0.7, 1e-9, 0.3, 1e-9]]).log()
     decoder = BeamDecoder(TOKENS, BeamSettings(blank_penalty=2.0))
-    rescorer = Rescorer(decoder, lambda texts: [0.0] * len(texts), TOKENS, RescoringSettings())
+    rescorer = Rescorer(decoder, TOKENS, RescoringSettings())
     found = {one.text: one.score for one in rescorer(rows)}
     blank = torch.tensor(-2.0).exp().item()
     expected = torch.tensor(0.6 * 0.3 + (0.6 * 0.7 + 0.4 * 0.3) * blank).log().item()

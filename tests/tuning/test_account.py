@@ -72,7 +72,6 @@ def test_the_gain_of_the_language_model_stands_beside_those_of_search_and_tuning
         "language model 50.00, tuning its weights 0.00" in said
     )
     assert "dev, search without language model: WER 50.00%" in said
-    assert "dev, 100-best of the tuned search ranked by exact likelihoods: WER 0.00%" in said
 
 
 def test_the_gain_of_a_lexicon_is_that_of_the_search(
@@ -167,10 +166,15 @@ def test_exact_likelihoods_find_what_a_search_of_pieces_leaves_out() -> None:
     rows[:, a], rows[:, b], rows[:, 0] = np.log(0.9), np.log(0.09), np.log(0.01)
     dev = DevelopmentSet([rows.log_softmax(1)], ["a"], tokens)
     decoder = BeamDecoder(tokens, BeamSettings(beam=100), lexicon=lexicon)
-    weights = tune_decoder(dev, decoder=decoder, settings=decoder.settings).weights
-    assert weights is not None
-    assert weights.after.errors == 1
-    assert weights.exact.errors == 0
+    tuned = tune_decoder(dev, decoder=decoder, settings=decoder.settings)
+    assert tuned.weights is not None
+    assert tuned.weights.after.errors == 1
+    assert tuned.rates["ranked by all paths"].errors == 0
+    assert tuned.texts["tuned"] == ["a"]
+    rescoring = tuned.description.rescoring
+    assert rescoring is not None
+    assert rescoring.rnn_weight == 0.0
+    assert "are ranked again, by all paths of each" in "\n".join(account_for(tuned, 60.0))
 
 
 def test_the_grid_is_shown_around_its_best_pair() -> None:
