@@ -12,9 +12,9 @@ from asr.decoding.alignment import align_words
 from asr.decoding.beam import BeamSettings
 from asr.decoding.confidence import Calibration
 from asr.decoding.folder import load_decoder, read_decoder
-from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis, Word
+from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.decoding.rescoring import Rescorer
 from asr.decoding.revision import Hotwords, Reviser
 from asr.errors import ConfigError
