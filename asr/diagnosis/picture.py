@@ -15,6 +15,8 @@ from asr.diagnosis.decay import GradientDecay, ModelGradients
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 _LEAST, _MOST = 1e-4, 1e4  # of the norm: below and above, curves leave the picture
 _MARKS = {0.5: "½", 0.01: "1 %"}
+_WIDTH = 11.0  # inches
+_LETTER, _LINE = 0.07, 0.9  # of a name in the legend, and of what stands before and behind it
 
 
 def draw_gradients(results: Sequence[ModelGradients]) -> Figure:
@@ -26,7 +28,7 @@ def draw_gradients(results: Sequence[ModelGradients]) -> Figure:
     layers = sorted({one.layer for r in results for one in r.decays if one.layer is not None})
     panels = [*layers, None]
     rows = math.ceil(len(panels) / 2)
-    figure = Figure(figsize=(11, 0.9 + 3.1 * rows), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 0.9 + 3.1 * rows), layout="constrained")
     axes = figure.subplots(rows, 2, squeeze=False).flatten()
     models = list(dict.fromkeys(result.model for result in results))
     for panel, layer in zip(axes, panels, strict=False):
@@ -34,7 +36,11 @@ def draw_gradients(results: Sequence[ModelGradients]) -> Figure:
     for panel in axes[len(panels) :]:
         panel.remove()
     lines = dict(zip(*reversed(axes[len(panels) - 1].get_legend_handles_labels()), strict=True))
-    figure.legend(lines.values(), lines.keys(), loc="outside upper left", ncols=3, frameon=False)
+    widest = _LINE + _LETTER * max(map(len, lines), default=0)
+    columns = min(3, max(1, int(_WIDTH / widest)))
+    figure.legend(
+        lines.values(), lines.keys(), loc="outside upper left", ncols=columns, frameon=False
+    )
     return figure
 
 

@@ -5,4 +5,5 @@ set -e
 here="$(dirname "$0")"
 asr run "$here/pieces.yaml" --exp exp/english_pieces --stop-stage average "$@"
 asr run "$here/phones.yaml" --exp exp/english_phones --stop-stage average "$@"
+asr run "$here/regularized.yaml" --exp exp/english_regularized --stop-stage average "$@"
 exec asr run "$here" --set "lm.text=[$TEXT]" "$@"

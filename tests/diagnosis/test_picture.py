@@ -57,6 +57,14 @@ def test_there_is_a_panel_for_each_layer_and_one_for_the_whole_model() -> None:
     assert "encoder frames" not in svg
 
 
+@pytest.mark.parametrize("name", ["m", "cell=lstm,bidirectional=true,layers=2", "cell=gru," * 10])
+def test_long_names_are_inside_the_picture(name: str) -> None:
+    figure = draw_gradients([make_result(f"{name}{one}", [1.0, 0.5]) for one in range(4)])
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
     [("<b>&", "&lt;b&gt;&amp; (tanh)"), (r"a$\b$", r"a$\b$ (tanh)"), ("_", " (tanh)")],
