@@ -10,7 +10,7 @@ all logarithms natural; words are counted where there is a lexicon of them, and 
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, Self
@@ -95,10 +95,12 @@ class BeamDecoder:
         self._names = Dictionary([*names, SPECIAL[UNKNOWN]])
         self._unknown = self._names.get_index(SPECIAL[UNKNOWN])
         self.has_language_model = language_model is not None
+        # Before the language model, which may still be unpacked in another thread.
+        alike = None if lexicon is None else self._alike(lexicon)
         self._lm = (
             ZeroLM() if language_model is None else open_language_model(language_model, self._names)
         )
-        self._trie = None if lexicon is None else self._build_trie(lexicon)
+        self._trie = None if alike is None else self._build_trie(alike)
         self._decoder = self._build(settings)
 
     def __call__(self, log_probs: Tensor) -> list[Hypothesis]:
@@ -160,17 +162,21 @@ class BeamDecoder:
             total += score
         return _LN10 * float(total + self._lm.finish(state)[1])
 
-    def _build_trie(self, lexicon: Lexicon) -> Trie:
+    def _alike(self, lexicon: Lexicon) -> Mapping[tuple[int, ...], Sequence[int]]:
+        """The numbers of the words of each spelling."""
+        end = () if self._tokens.space is None else (self._space,)
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for number, spellings in enumerate(lexicon.values()):  # the words are named in this order
+            for spelling in spellings:
+                alike.setdefault((*spelling, *end), []).append(number)
+        return alike
+
+    def _build_trie(self, alike: Mapping[tuple[int, ...], Sequence[int]]) -> Trie:
         trie = Trie(max(len(self._tokens), self._space + 1), self._space)
         start = self._lm.start(False)
-        end = () if self._tokens.space is None else (self._space,)
-        alike: dict[tuple[int, ...], list[tuple[float, int]]] = {}
-        for number, spellings in enumerate(lexicon.values()):  # the words are named in this order
-            _, score = self._lm.score(start, number)
-            for spelling in spellings:
-                alike.setdefault((*spelling, *end), []).append((score, number))
         for spelling, words in alike.items():
-            for score, number in sorted(words, key=_score_first)[:_MOST_ALIKE]:
+            scored = [(self._lm.score(start, number)[1], number) for number in words]
+            for score, number in sorted(scored, key=_score_first)[:_MOST_ALIKE]:
                 trie.insert(list(spelling), number, score)
         trie.smear(SmearingMode.MAX)  # a beginning is worth as much as the best word that has it
         return trie
