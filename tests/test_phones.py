@@ -1,6 +1,8 @@
 """Phones as tokens: words by a dictionary, new ones by ear, and all of it in the model's JSON."""
 
+import base64
 import json
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,11 +106,26 @@ def test_the_table_comes_back_from_json_the_same(table: PhoneTable) -> None:
     assert again.decode(ids) == table.decode(ids)
 
 
+def test_a_phone_may_begin_as_another_does(tmp_path: Path) -> None:
+    (tmp_path / "own.dict").write_text("a A\naab AA B\nb B\n", encoding="utf-8")
+    settings = TokenSettings(kind="phones", dictionary=str(tmp_path / "own.dict"))
+    table = learn_tokens(settings, ["a aab"], str.lower)
+    again = tokens_from_json(table.to_json(), "model.json")
+    assert again.encode("a aab b") == table.encode("a aab b")
+
+
+def packed(lines: str) -> str:
+    return base64.b64encode(zlib.compress(lines.encode())).decode()
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"dictionary": "!!"},
         {"dictionary": 3},
+        {"dictionary": packed("red R EH XX\n")},
+        {"dictionary": packed("red R EH D\nred\n")},
+        {"dictionary": packed("red R EH D")},
         {"letters": ["a"]},
         {"letters": {"R": "r"}},
         {"symbols": [" ", "R"]},
