@@ -1,6 +1,11 @@
 """Before torch is imported: the tests' models are too small to share between threads."""
 
 import os
+import signal
+
+# What a shell starts in the background does not hear Ctrl-C, nor do its children: ours shall.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Threads that wait for each other on a busy machine make such a model forty times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
