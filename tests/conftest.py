@@ -2,17 +2,21 @@
 
 import os
 import signal
-
-# What a shell starts in the background does not hear Ctrl-C, nor do its children: ours shall.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# Threads that wait for each other on a busy machine make such a model forty times slower.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 from pathlib import Path
 
 import pytest
+
+# What a shell starts in the background does not hear Ctrl-C, what nohup starts does not hear that
+# the terminal is gone, and neither do their children: ours shall.
+for number, handler in {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+}.items():
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
+
+# Threads that wait for each other on a busy machine make such a model forty times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
