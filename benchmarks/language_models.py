@@ -33,7 +33,14 @@ from asr.manifest import read_manifest
 from asr.rnnlm.model import load_rnn
 from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.training.distributed import usable_cores
-from asr.tuning.model import BLANK_PENALTY, OUTSIDE, DevelopmentSet, tune_decoder
+from asr.tuning.model import (
+    BLANK_PENALTY,
+    OUTSIDE,
+    RANKED,
+    RESCORED,
+    DevelopmentSet,
+    tune_decoder,
+)
 from asr.tuning.report import compute_development_set
 
 
@@ -154,7 +161,8 @@ def tune(
     )
     more = {
         BLANK_PENALTY: "  + blank penalty",
-        "rescored": "  + recurrent model",
+        RANKED: "  + ranked by all paths",
+        RESCORED: "  + recurrent model",
         OUTSIDE: "  + words outside it",
     }
     for key, what in more.items():

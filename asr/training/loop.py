@@ -28,6 +28,7 @@ from asr.training.checkpoint import (
     save_checkpoint,
     save_epoch,
 )
+from asr.training.denominator import token_bigrams
 from asr.training.distributed import World, join_world, refuse_other_steps
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loader import BatchLoader, workers_wanted
@@ -106,7 +107,11 @@ class _Run:
         refuse_other_steps(folder, self.progress.step, world)
         if world.writes:
             remove_leftovers(folder)
-        self._take = TrainingStep(self._trained, settings, world, seed=seed)
+        bigrams = None
+        if settings.mmi:
+            said = (data.train.targets(index).tolist() for index in range(len(data.train)))
+            bigrams = token_bigrams(said, encoder.head.out_features)
+        self._take = TrainingStep(self._trained, settings, world, seed=seed, bigrams=bigrams)
         self._plan = StepPlan(data.train, settings.batch, seed=seed, world=world)
         to_come = self._plan.keys(
             range(self.progress.epoch, settings.epochs), self.progress.batches_in_epoch

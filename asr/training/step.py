@@ -10,6 +10,7 @@ from torch import Tensor
 from asr.dataset import Batch
 from asr.encoder.encoder import Emissions
 from asr.training.checkpoint import Trained
+from asr.training.denominator import Denominator
 from asr.training.distributed import World
 from asr.training.loss import ctc_losses, smoothing_losses
 from asr.training.measurements import ALL, GradientGauge
@@ -38,9 +39,23 @@ class TrainingStep:
     """Takes steps with what learns."""
 
     def __init__(
-        self, trained: Trained, settings: TrainingSettings, world: World, *, seed: int = 0
+        self,
+        trained: Trained,
+        settings: TrainingSettings,
+        world: World,
+        *,
+        seed: int = 0,
+        bigrams: Tensor | None = None,
     ) -> None:
-        """`seed` is that of the noise on weights, where there is any."""
+        """Make it ready.
+
+        Args:
+            trained: what learns.
+            settings: how it learns.
+            world: the processes that share a step.
+            seed: of the noise on weights, where there is any.
+            bigrams: (V, V) of the training's tokens, where they compete with the targets.
+        """
         self._trained, self._world = trained, world
         self._parameters = list(trained.model.parameters())
         self._device = self._parameters[0].device
@@ -49,6 +64,8 @@ class TrainingStep:
         self._early = intermediate.layers if intermediate else ()
         self._weight = intermediate.weight if intermediate else 0.0
         self._smoothing = settings.label_smoothing or 0.0
+        self._competing = settings.mmi or 0.0
+        self._denominator = None if bigrams is None else Denominator(bigrams, self._device)
         self._perturbation = WeightPerturbation(
             trained.model,
             noise=settings.weight_noise or 0.0,
@@ -115,12 +132,15 @@ class TrainingStep:
             )
         losses = ctc_losses(emissions, batch)
         learned_from = losses
+        if self._denominator:
+            learned_from = losses + self._competing * self._denominator(emissions)
         if emissions.early:
             lower = [
                 ctc_losses(Emissions(log_probs, emissions.lengths), batch)
                 for log_probs in emissions.early
             ]
-            learned_from = losses + self._weight * (torch.stack(lower).mean(dim=0) - losses)
+            lowest = torch.stack(lower).mean(dim=0)
+            learned_from = learned_from + self._weight * (lowest - learned_from)
         if self._smoothing:
             smooth = smoothing_losses(emissions)
             learned_from = learned_from + self._smoothing * (smooth - learned_from)

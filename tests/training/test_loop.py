@@ -61,7 +61,7 @@ VARIANTS = pytest.mark.parametrize(
         {},
         {"moving_average": 0.9, "schedule": {"kind": "plateau", "plateau_epochs": 1}},
         {"batch": {"max_utterances": 2, "per_step": 2}, "workers": 1},
-        {"weight_noise": 0.05, "weight_dropout": 0.3, "label_smoothing": 0.1},
+        {"weight_noise": 0.05, "weight_dropout": 0.3, "label_smoothing": 0.1, "mmi": 0.9},
     ],
     ids=["plain", "averaged", "accumulated", "regularised"],
 )

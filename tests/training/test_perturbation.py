@@ -99,7 +99,7 @@ def test_weights_come_back_where_a_step_fails() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"weight_noise": 0.05}, {"weight_dropout": 0.3}, {"label_smoothing": 0.1}],
+    [{"weight_noise": 0.05}, {"weight_dropout": 0.3}, {"label_smoothing": 0.1}, {"mmi": 0.9}],
     ids=str,
 )
 def test_each_regulariser_changes_what_is_learned(

@@ -1,0 +1,72 @@
+"""All sequences that compete with a target, against the sum over all paths."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from ctc_oracle import all_paths, collapse
+from torch import Tensor
+
+from asr.encoder.encoder import Emissions
+from asr.training.denominator import Denominator, token_bigrams
+
+BIGRAMS = token_bigrams([[1, 2, 1], [2, 2, 3], [3]], 4)
+
+
+def random_log_probs(frames: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return (2 * torch.randn(frames, 4, generator=generator)).log_softmax(1)
+
+
+def sum_of(log_probs: list[Tensor]) -> Tensor:
+    padded = torch.nn.utils.rnn.pad_sequence(log_probs, batch_first=True, padding_value=7.0)
+    lengths = torch.tensor([len(matrix) for matrix in log_probs])
+    return Denominator(BIGRAMS, torch.device("cpu"))(Emissions(padded, lengths))
+
+
+def by_all_paths(log_probs: Tensor) -> float:
+    def bigram_probability(sequence: tuple[int, ...]) -> float:
+        pairs = itertools.pairwise((0, *sequence, 0))
+        return math.prod(float(BIGRAMS[before, after]) for before, after in pairs)
+
+    return math.log(
+        math.fsum(
+            math.exp(score) * bigram_probability(collapse(path))
+            for path, score in all_paths(log_probs.tolist())
+        )
+    )
+
+
+def test_bigrams_are_those_of_the_text_smoothed() -> None:
+    found = token_bigrams([[1, 2], [1, 1]], 3)
+    assert found.sum(dim=1) == pytest.approx([1.0] * 3)
+    # 1 is followed by 2, 1 and the end, once each; of six tokens and ends (and three that smoothing
+    # adds) four are 1, two are 2, three the end.
+    assert found[1].tolist() == pytest.approx([2 / 6, (1 + 3 * 4 / 9) / 6, (1 + 3 * 2 / 9) / 6])
+
+
+def test_a_token_that_nothing_follows_is_followed_by_what_is_frequent() -> None:
+    assert token_bigrams([[1]], 3)[2].tolist() == pytest.approx([2 / 5, 2 / 5, 1 / 5])
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_it_is_the_sum_over_all_paths_times_their_bigrams(frames: int) -> None:
+    log_probs = random_log_probs(frames, seed=frames)
+    assert sum_of([log_probs]).tolist() == pytest.approx([by_all_paths(log_probs)], rel=1e-5)
+
+
+def test_in_a_padded_batch_it_is_what_it_is_alone() -> None:
+    log_probs = [random_log_probs(frames, seed=frames) for frames in (4, 2, 6)]
+    expected = [by_all_paths(matrix) for matrix in log_probs]
+    assert sum_of(log_probs).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_hundreds_of_frames_leave_it_finite() -> None:
+    log_probs = (30 * random_log_probs(2000, seed=1)).log_softmax(1).requires_grad_()
+    found = sum_of([log_probs])
+    found.sum().backward()
+    assert found.isfinite().all()
+    assert log_probs.grad is not None
+    # The gradient is how often each token is expected in each frame.
+    assert log_probs.grad.sum(dim=1) == pytest.approx(torch.ones(2000).tolist(), abs=1e-3)
