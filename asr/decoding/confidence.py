@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are loaded where they are used
 
 from asr.errors import DataError
 from asr.settings import Settings
 
-_STEPS = 50
 _BINS = 10
 _LEAST = 1e-6
 
@@ -38,8 +38,8 @@ class Judged:
 def fit_calibration(words: Sequence[Judged]) -> Calibration:
     """Find the curve that makes what is known of the words most probable.
 
-    By Newton's method, with a weak pull towards slope 1 and offset 0, so that a set where all words
-    are right has an answer, too.
+    There is a weak pull towards slope 1 and offset 0, so that a set where all words are right has an
+    answer, too.
 
     Raises:
         DataError: there are no words.
@@ -48,16 +48,18 @@ def fit_calibration(words: Sequence[Judged]) -> Calibration:
         raise DataError("no words to learn from how often the model is right")
     inputs = np.stack([_log_odds(np.array([one.log_prob for one in words])), np.ones(len(words))])
     right = np.array([one.right for one in words], dtype=float)
-    prior = weights = np.array([1.0, 0.0])
-    for _ in range(_STEPS):
-        chance = _sigmoid(weights @ inputs)
-        gradient = inputs @ (chance - right) + (weights - prior)
-        curvature = (inputs * (chance * (1 - chance))) @ inputs.T + np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-9:
-            break
-    return Calibration(slope=float(weights[0]), offset=float(weights[1]))
+    prior = np.array([1.0, 0.0])
+
+    def objective(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        odds, away = weights @ inputs, weights - prior
+        loss = np.logaddexp(0, odds).sum() - right @ odds + away @ away / 2
+        return float(loss), inputs @ (_sigmoid(odds) - right) + away
+
+    bounds = [(0.0, None), (None, None)]  # what is less probable must not be surer
+    found = scipy.optimize.minimize(
+        objective, prior, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12}
+    )
+    return Calibration(slope=float(found.x[0]), offset=float(found.x[1]))
 
 
 def expected_calibration_error(words: Sequence[Judged], calibration: Calibration) -> float:

@@ -106,6 +106,24 @@ def test_calibration_finds_the_curve_that_the_words_were_drawn_from() -> None:
     assert expected_calibration_error(words, found) < 0.02
 
 
+@pytest.mark.parametrize(("nats", "share"), [(1.0, 0.3), (6.0, 0.64)])
+def test_calibration_has_an_answer_where_the_probability_says_nothing(
+    nats: float, share: float
+) -> None:
+    chance = random.Random(1)
+    words = [Judged(-chance.expovariate(1 / nats), chance.random() < share) for _ in range(5_000)]
+    found = fit_calibration(words)
+    assert found(-0.01) == pytest.approx(share, abs=0.05)
+    assert found(-20.0) == pytest.approx(share, abs=0.1)
+    assert expected_calibration_error(words, Calibration()) > 0.2
+    assert expected_calibration_error(words, found) < 0.02
+
+
+def test_what_is_less_probable_is_never_surer() -> None:
+    found = fit_calibration([Judged(-0.1, False)] * 500 + [Judged(-5.0, True)] * 500)
+    assert found(-0.1) >= found(-5.0)
+
+
 def test_confidences_stay_between_0_and_1() -> None:
     for slope in (0.1, 50.0):
         for log_prob in (0.0, -1e-9, -1.0, -700.0, -math.inf):
