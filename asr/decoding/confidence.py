@@ -38,8 +38,8 @@ class Judged:
 def fit_calibration(words: Sequence[Judged]) -> Calibration:
     """Find the curve that makes what is known of the words most probable.
 
-    There is a weak pull towards slope 1 and offset 0, so that a set where all words are right has an
-    answer, too.
+    There is a weak pull towards slope 1 and offset 0, so that a set where all words are right has
+    an answer, too.
 
     Raises:
         DataError: there are no words.
