@@ -3,8 +3,9 @@
 #   make test    the whole test suite
 #   make check   formatting, lint, types
 #   make bench   the benchmarks that need neither a model nor data; these want them:
-#                benchmarks/streaming.py, language_models.py, outside_words.py (a model, manifests), ngrams.py
-#                (text), opening.py (an ARPA file); long_audio.py and transcribe.py take a model, too
+#                benchmarks/streaming.py, language_models.py, outside_words.py, surroundings.py (a model,
+#                manifests), ngrams.py (text), opening.py (an ARPA file); long_audio.py and transcribe.py take a
+#                model, too
 
 VENV := .venv
 # The first Python of a supported version that really runs; override with PYTHON=...
