@@ -29,10 +29,12 @@ from asr.training.checkpoint import (
     load_epoch,
 )
 from asr.training.companions import companions, companions_wanted
+from asr.training.denominator import competing
 from asr.training.distributed import choose_device
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loop import train
 from asr.training.reporting import best_first, read_metrics
+from asr.training.schedule import badness
 from asr.training.settings import TrainingData
 from asr.weights import as_stored
 
@@ -120,6 +122,7 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
     data = _training_data(unvaried, folders, tokens)
     records = read_metrics(folders["train"])
     candidates = _candidates(folders["train"])
+    denominator = competing(data, recipe.training, next(encoder.parameters()).device)
     results: dict[str, Evaluation] = {}
     for name, weights in candidates.items():
         encoder.load_state_dict(as_stored(weights, storage))
@@ -129,12 +132,12 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
             tokens=tokens,
             normalizer=data.normalizer,
             batch=recipe.training.batch,
+            denominator=denominator,
         )
         words, characters = results[name].words.rate, results[name].characters.rate
-        print(f"    {name}: dev WER {words:.2%}, CER {characters:.2%}", file=sys.stderr)
-    chosen = min(
-        results, key=lambda name: (results[name].words.rate, results[name].characters.rate)
-    )
+        mmi = f", MMI {results[name].mmi:.3f}" if denominator else ""
+        print(f"    {name}: dev WER {words:.2%}, CER {characters:.2%}{mmi}", file=sys.stderr)
+    chosen = min(results, key=lambda name: badness(results[name].record()))
     encoder.load_state_dict(candidates[chosen])
     card = recipe.card.to_json() | {
         "name": recipe.name,

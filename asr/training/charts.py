@@ -19,7 +19,9 @@ def charts(records: Sequence[Record], *, clip_norm: float) -> list[Chart]:
 
 
 def _results(records: Sequence[Record]) -> list[Chart]:
-    losses = (_curve(records, "training", "loss"), _curve(records, "dev", "dev_loss", 1))
+    losses = [_curve(records, "training", "loss"), _curve(records, "dev", "dev_loss", 1)]
+    if any("dev_mmi" in record for record in records):
+        losses.append(_curve(records, "dev, against other sequences", "dev_mmi", 2))
     return [
         _chart(
             records,

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from asr.dataset import Batch
 from asr.encoder.encoder import Emissions
 from asr.features import frame_mask
+from asr.training.loss import ctc_losses
+from asr.training.settings import TrainingData, TrainingSettings
 
 _END = 0  # no token is the blank, so its row and column are the start and the end of a sentence
 
@@ -44,9 +47,9 @@ class Denominator:
 
     def __init__(self, bigrams: Tensor, device: torch.device) -> None:
         """`bigrams` are `token_bigrams`."""
-        there = bigrams.float().to(device)
-        self._end = there[:, _END].clone()
-        self._next = there
+        self._log_probs = bigrams.log()
+        self._next = bigrams.to(device, torch.float32, copy=True)
+        self._end = self._next[:, _END].clone()
         self._next[:, _END] = 0.0
         self._again = self._next.diagonal().clone()
 
@@ -70,3 +73,27 @@ class Denominator:
             spoken, blank = spoken / scales[-1], blank / scales[-1]
         ended = (blank + spoken) @ self._end
         return torch.cat(scales, dim=1).log().sum(dim=1) + ended.log()
+
+    def posterior_losses(self, emissions: Emissions, batch: Batch) -> Tensor:
+        """Negative log-probability of each target, where it competes with all other sequences.
+
+        Returns:
+            (B,) in nats; 0 where nothing else is possible, infinite where it does not fit.
+        """
+        prior = [
+            self._log_probs[closed[:-1], closed[1:]].sum()
+            for target, length in zip(batch.targets, batch.target_lengths.tolist(), strict=True)
+            for closed in [torch.nn.functional.pad(target[:length], (1, 1), value=_END)]
+        ]
+        found = ctc_losses(emissions, batch) + self(emissions)
+        return found - torch.stack(prior).to(found)
+
+
+def competing(
+    data: TrainingData, settings: TrainingSettings, device: torch.device
+) -> Denominator | None:
+    """What competes with the targets of a training; None where nothing is to."""
+    if settings.mmi is None:
+        return None
+    said = (data.train.targets(index).tolist() for index in range(len(data.train)))
+    return Denominator(token_bigrams(said, len(data.tokens)), device)

@@ -28,7 +28,7 @@ from asr.training.checkpoint import (
     save_checkpoint,
     save_epoch,
 )
-from asr.training.denominator import token_bigrams
+from asr.training.denominator import competing
 from asr.training.distributed import World, join_world, refuse_other_steps
 from asr.training.evaluation import Evaluation, evaluate
 from asr.training.loader import BatchLoader, workers_wanted
@@ -38,7 +38,7 @@ from asr.training.moving_average import MovingAverage
 from asr.training.optimizer import build_optimizer
 from asr.training.plan import Step, StepPlan
 from asr.training.reporting import Reporter, best_first
-from asr.training.schedule import ended_early, rate_share
+from asr.training.schedule import badness, ended_early, rate_share
 from asr.training.settings import TrainingData, TrainingSettings, refuse_missing_layers
 from asr.training.signals import stop_requests
 from asr.training.step import Outcome, TrainingStep
@@ -107,11 +107,10 @@ class _Run:
         refuse_other_steps(folder, self.progress.step, world)
         if world.writes:
             remove_leftovers(folder)
-        bigrams = None
-        if settings.mmi:
-            said = (data.train.targets(index).tolist() for index in range(len(data.train)))
-            bigrams = token_bigrams(said, encoder.head.out_features)
-        self._take = TrainingStep(self._trained, settings, world, seed=seed, bigrams=bigrams)
+        self._denominator = competing(data, settings, device)
+        self._take = TrainingStep(
+            self._trained, settings, world, seed=seed, denominator=self._denominator
+        )
         self._plan = StepPlan(data.train, settings.batch, seed=seed, world=world)
         to_come = self._plan.keys(
             range(self.progress.epoch, settings.epochs), self.progress.batches_in_epoch
@@ -146,7 +145,7 @@ class _Run:
 
     @property
     def _ended_early(self) -> bool:
-        rates = [(one["dev_wer"], one["dev_cer"]) for one in self.progress.history]
+        rates = [badness(one) for one in self.progress.history]
         return ended_early(rates, self._settings.patience)
 
     def epoch(self, stop: Callable[[], bool]) -> None:
@@ -238,6 +237,7 @@ class _Run:
             normalizer=self._data.normalizer,
             batch=self._settings.batch,
             world=self._world,
+            denominator=self._denominator,
         )
         progress.epoch += 1
         record = self._record(evaluation, time.monotonic() - self._clock + progress.seconds)
@@ -249,7 +249,9 @@ class _Run:
         self._drop_others()
         if self._ended_early:
             patience = self._settings.patience
-            self.reporter.say(f"ended: no better dev WER for {patience} epochs (training.patience)")
+            self.reporter.say(
+                f"ended: nothing better on dev for {patience} epochs (training.patience)"
+            )
         self._world.wait()
 
     def _record(self, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
@@ -270,7 +272,8 @@ class _Run:
 
     def _keep_best(self, record: dict[str, Any]) -> None:
         """Keep the weights of the best epochs."""
-        entry = {key: record[key] for key in ("epoch", "dev_wer", "dev_cer", "dev_loss")}
+        kept = ("epoch", "dev_wer", "dev_cer", "dev_loss", "dev_mmi")
+        entry = {key: record[key] for key in kept if key in record}
         self.progress.history.append(entry)
         if self._world.writes:
             save_epoch(self._folder, self.progress.epoch, self._trained.model)

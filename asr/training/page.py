@@ -14,7 +14,7 @@ from asr.settings import flatten
 from asr.training.advice import Episode
 from asr.training.charts import Record, charts
 from asr.training.plot import draw
-from asr.training.schedule import ended_early
+from asr.training.schedule import badness, ended_early
 
 PAGE = "training.html"
 _TEMPLATE = "page.html"
@@ -84,7 +84,7 @@ def _facts(records: Sequence[Record], epochs: int, patience: int | None) -> dict
     now = records[-1]
     best = min(records, key=lambda one: (one["dev_wer"], one["dev_cer"], -one["epoch"]))
     minutes = now["seconds"] / 60
-    ended = ended_early([(one["dev_wer"], one["dev_cer"]) for one in records], patience)
+    ended = ended_early([badness(one) for one in records], patience)
     left = 0.0 if ended else (epochs - now["epoch"]) * minutes / max(1, now["epoch"])
     skipped = sum(record.get("skipped_steps", 0) for record in records)
     facts = {
@@ -96,7 +96,7 @@ def _facts(records: Sequence[Record], epochs: int, patience: int | None) -> dict
         "speed": f"{now['speed']:.0f} times real time, evaluation included",
     }
     if ended:
-        facts["ended early"] = f"no better dev WER for {patience} epochs (training.patience)"
+        facts["ended early"] = f"nothing better on dev for {patience} epochs (training.patience)"
     infinite = {name for record in records for name in record.get("infinite_losses", {})}
     if infinite:
         facts["infinite losses"] = ", ".join(sorted(infinite))

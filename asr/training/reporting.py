@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from asr.files import write_text
+from asr.training.schedule import badness
 from asr.training.watch import Watch
 
 METRICS = "metrics.jsonl"
@@ -80,9 +81,10 @@ class Reporter:
         write_text(self._path, "".join(f"{_dump(one)}\n" for one in self._records))
         seconds = record["seconds"] / max(1, len(self._records))
         left = (self._epochs - record["epoch"]) * seconds
+        competing = f"MMI {record['dev_mmi']:.3f}  " if "dev_mmi" in record else ""
         self.say(
             f"epoch {record['epoch']:3d}/{self._epochs}  loss {record['loss']:.3f}  "
-            f"dev loss {record['dev_loss']:.3f}  WER {record['dev_wer']:6.1%}  "
+            f"dev loss {record['dev_loss']:.3f}  {competing}WER {record['dev_wer']:6.1%}  "
             f"CER {record['dev_cer']:6.1%}  {record['speed']:.0f} x real time "
             f"({record['data_wait']:.0%} waiting)  "
             f"{left / 60:.0f} min left"
@@ -121,8 +123,8 @@ def _dump(record: dict[str, Any]) -> str:
 
 
 def best_first(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Order epochs by dev WER, then dev CER, the later one first where both are equal.
+    """Order epochs by how bad they are, the later one first where they are equal.
 
     As the learning rate falls, later weights are the steadier ones.
     """
-    return sorted(records, key=lambda one: (one["dev_wer"], one["dev_cer"], -one["epoch"]))
+    return sorted(records, key=lambda one: (*badness(one), -one["epoch"]))

@@ -1,8 +1,8 @@
 """When the learning rate rises and falls, and when training ends; pure functions of what was."""
 
 import math
-from collections.abc import Sequence
-from typing import Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -67,8 +67,18 @@ def _plateaus(losses: Sequence[float], patience: int) -> int:
     return plateaus
 
 
-def ended_early(rates: Sequence[tuple[float, float]], patience: int | None) -> bool:
-    """Whether `patience` epochs or more have passed since the best (WER, CER); None never ends."""
+def badness(record: Mapping[str, Any]) -> tuple[float, ...]:
+    """What weights are chosen by, the lower the better: dev WER, then dev CER.
+
+    Where targets have competed with other sequences, that loss of dev: such weights are for a
+    search with a language model, and greedily they are worse than before.
+    """
+    competing = record.get("dev_mmi")
+    return (record["dev_wer"], record["dev_cer"]) if competing is None else (competing,)
+
+
+def ended_early(rates: Sequence[tuple[float, ...]], patience: int | None) -> bool:
+    """Whether `patience` epochs or more have passed since the best (`badness`); None never ends."""
     if patience is None or not rates:
         return False
     return len(rates) - 1 - rates.index(min(rates)) >= patience

@@ -31,7 +31,7 @@ class TrainingSettings(Settings):
     batch: BatchSettings = BatchSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
-    patience: int | None = Field(default=None, ge=1)  # epochs without a better dev WER, then end
+    patience: int | None = Field(default=None, ge=1)  # epochs with nothing better on dev, then end
     # A model folder, an experiment, or the name of a model that comes with asr: training goes on
     # from its weights, and what the recipe leaves open of normalizer, features, encoder and tokens
     # is as it is there. None: from random ones.

@@ -45,7 +45,7 @@ class TrainingStep:
         world: World,
         *,
         seed: int = 0,
-        bigrams: Tensor | None = None,
+        denominator: Denominator | None = None,
     ) -> None:
         """Make it ready.
 
@@ -54,7 +54,7 @@ class TrainingStep:
             settings: how it learns.
             world: the processes that share a step.
             seed: of the noise on weights, where there is any.
-            bigrams: (V, V) of the training's tokens, where they compete with the targets.
+            denominator: what competes with the targets, where the settings ask for it.
         """
         self._trained, self._world = trained, world
         self._parameters = list(trained.model.parameters())
@@ -65,7 +65,7 @@ class TrainingStep:
         self._weight = intermediate.weight if intermediate else 0.0
         self._smoothing = settings.label_smoothing or 0.0
         self._competing = settings.mmi or 0.0
-        self._denominator = None if bigrams is None else Denominator(bigrams, self._device)
+        self._denominator = denominator
         self._perturbation = WeightPerturbation(
             trained.model,
             noise=settings.weight_noise or 0.0,

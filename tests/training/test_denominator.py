@@ -2,12 +2,14 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
-from ctc_oracle import all_paths, collapse
+from ctc_oracle import all_paths, collapse, negative_log_likelihood
 from torch import Tensor
 
+from asr.dataset import Batch
 from asr.encoder.encoder import Emissions
 from asr.training.denominator import Denominator, token_bigrams
 
@@ -25,15 +27,15 @@ def sum_of(log_probs: list[Tensor]) -> Tensor:
     return Denominator(BIGRAMS, torch.device("cpu"))(Emissions(padded, lengths))
 
 
-def by_all_paths(log_probs: Tensor) -> float:
-    def bigram_probability(sequence: tuple[int, ...]) -> float:
-        pairs = itertools.pairwise((0, *sequence, 0))
-        return math.prod(float(BIGRAMS[before, after]) for before, after in pairs)
+def prior(sequence: Sequence[int]) -> float:
+    pairs = itertools.pairwise((0, *sequence, 0))
+    return math.prod(float(BIGRAMS[before, after]) for before, after in pairs)
 
+
+def by_all_paths(log_probs: Tensor) -> float:
     return math.log(
         math.fsum(
-            math.exp(score) * bigram_probability(collapse(path))
-            for path, score in all_paths(log_probs.tolist())
+            math.exp(score) * prior(collapse(path)) for path, score in all_paths(log_probs.tolist())
         )
     )
 
@@ -60,6 +62,25 @@ def test_in_a_padded_batch_it_is_what_it_is_alone() -> None:
     log_probs = [random_log_probs(frames, seed=frames) for frames in (4, 2, 6)]
     expected = [by_all_paths(matrix) for matrix in log_probs]
     assert sum_of(log_probs).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("target", [[1], [2, 2], [3, 1, 2], []], ids=str)
+def test_a_posterior_loss_is_the_targets_share_of_all_sequences(target: list[int]) -> None:
+    log_probs = random_log_probs(5, seed=3)
+    batch = Batch(
+        ids=("u",),
+        features=torch.zeros(1, 1, 1),
+        feature_lengths=torch.ones(1, dtype=torch.long),
+        targets=torch.tensor([[*target, 3, 3]]),  # padded, with what must not count
+        target_lengths=torch.tensor([len(target)]),
+    )
+    denominator = Denominator(BIGRAMS, torch.device("cpu"))
+    emissions = Emissions(log_probs[None], torch.tensor([5]))
+    said = -negative_log_likelihood(log_probs.tolist(), target) + math.log(prior(target))
+    expected = by_all_paths(log_probs) - said
+    found = denominator.posterior_losses(emissions, batch).tolist()
+    assert found == pytest.approx([expected], rel=1e-5)
+    assert expected > 0
 
 
 def test_hundreds_of_frames_leave_it_finite() -> None:

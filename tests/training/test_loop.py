@@ -189,6 +189,15 @@ def test_ctrl_c_in_the_last_evaluation_is_not_forgotten(
     assert len(read_metrics(tiny.folder)) == 1
 
 
+def test_where_targets_compete_the_epochs_that_win_best_are_kept(tiny: TinyTraining) -> None:
+    tiny.train(epochs=4, mmi=0.9, keep=2)
+    losses = {one["epoch"]: one["dev_mmi"] for one in read_metrics(tiny.folder)}
+    best = sorted(losses, key=lambda epoch: (losses[epoch], -epoch))[:2]
+    kept = {path.name for path in tiny.folder.glob("epoch-*.safetensors")}
+    assert kept == {f"epoch-{epoch:04d}.safetensors" for epoch in best}
+    assert all(loss > 0 for loss in losses.values())
+
+
 def test_a_finished_training_is_left_as_it_is(
     tiny: TinyTraining, uninterrupted: tuple[nn.Module, Any], same_weights: SameWeights
 ) -> None:

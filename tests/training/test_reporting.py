@@ -85,3 +85,11 @@ def test_the_best_epoch_is_the_lowest_in_wer_then_cer_then_the_latest() -> None:
         for epoch, (wer, cer) in enumerate(rates, start=1)
     ]
     assert [one["epoch"] for one in best_first(records)] == [4, 3, 5, 2, 1]
+
+
+def test_where_targets_compete_their_loss_is_what_the_best_epoch_is_chosen_by() -> None:
+    losses = [(0.3, 0.9), (0.4, 0.7), (0.5, 0.8), (0.6, 0.7)]
+    records = [
+        record(epoch, dev_wer=wer, dev_mmi=mmi) for epoch, (wer, mmi) in enumerate(losses, start=1)
+    ]
+    assert [one["epoch"] for one in best_first(records)] == [4, 2, 3, 1]
