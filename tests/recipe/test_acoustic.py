@@ -1,6 +1,7 @@
 """The average stage: which weights become the model, and what its card says of them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,10 @@ def script(monkeypatch: pytest.MonkeyPatch, results: dict[float, tuple[int, int]
     monkeypatch.setattr(acoustic, "evaluate", evaluate)
 
 
-def average(folder: Path, train: Path) -> tuple[str, float]:
+def average(folder: Path, train: Path, recipe: Recipe = RECIPE) -> tuple[str, float]:
     """What the card says of the weights, and their value."""
     folders = {"train": train, "tokens": folder}
-    acoustic.average(RECIPE, folders, folder / "average", "cpu")
+    acoustic.average(recipe, folders, folder / "average", "cpu")
     encoder = load_bundle(folder / "average").encoder
     return (
         read_description(folder / "average")["card"]["weights"],
@@ -152,3 +153,22 @@ def test_one_epoch_is_called_an_epoch_not_a_mean(
 ) -> None:
     script(monkeypatch, {4.0: (1, 1)})
     assert average(tmp_path, trained(tmp_path / "train", {4: (0.1, 0.1)})) == ("epoch 4", 4.0)
+
+
+@pytest.mark.usefixtures("utterances")
+def test_where_targets_compete_the_weights_that_win_best_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedily the mean, of value 3, makes fewer errors."""
+    script(monkeypatch, {3.0: (1, 1), 6.0: (9, 9)})
+    by_errors = acoustic.evaluate
+
+    def evaluate(encoder: Encoder, *data: Any, denominator: Any, **more: Any) -> Evaluation:
+        assert denominator is not None
+        return replace(by_errors(encoder, *data, **more), mmi=1 / value_of(encoder))
+
+    monkeypatch.setattr(acoustic, "evaluate", evaluate)
+    competing = RECIPE.model_copy(
+        update={"training": RECIPE.training.model_copy(update={"mmi": 0.9})}
+    )
+    assert average(tmp_path, trained(tmp_path / "train", RATES), competing) == ("epoch 6", 6.0)
