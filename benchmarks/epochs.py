@@ -60,7 +60,8 @@ def print_epochs(
     print(f"{'':<32} {'x real time':>12} {'waiting':>8} {'of the model':>13}")
     for words, augment in AUGMENTATIONS.items():
         training = Training(utterances, augment, device, layers=layers, hidden=hidden)
-        sums = [training.epoch(number) for number in range(EPOCHS)]
+        with training.loader:
+            sums = [training.epoch(number) for number in range(EPOCHS)]
         alone = training.model_alone()
         for number, one in enumerate(sums, start=1):
             share = one.wait_seconds / one.step_seconds
@@ -100,7 +101,7 @@ class Training:
         trained = Trained(encoder, build_optimizer(encoder, settings.optimizer), None)
         self._take = TrainingStep(trained, settings, World())
         self._plan = StepPlan(dataset, settings.batch, seed=0, world=World())
-        self._loader = BatchLoader(
+        self.loader = BatchLoader(
             dataset,
             self._plan.keys(range(EPOCHS), 0),
             workers=workers_wanted(None, device),
@@ -129,7 +130,7 @@ class Training:
     def _wait_for(self, count: int, sums: EpochSums, kept: list[Batch]) -> Iterable[Batch]:
         for _ in range(count):
             with sums.timed("wait_seconds"):
-                kept.append(self._loader.next())
+                kept.append(self.loader.next())
             yield kept[-1]
 
     def _step(self, batches: Iterable[Batch], tokens: int) -> None:

@@ -3,6 +3,8 @@
 import os
 import signal
 from collections.abc import Iterable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
@@ -13,6 +15,7 @@ from asr.training.distributed import usable_cores
 
 _MOST_WORKERS = 8
 _AHEAD = 4  # batches that each worker has ready
+_GRACE = 60  # seconds in which a training that was asked to stop can finish its step
 
 Key = tuple[int, int]  # utterance, epoch
 
@@ -28,7 +31,7 @@ def workers_wanted(setting: int | None, device: torch.device) -> int:
 
 
 class BatchLoader:
-    """Makes batches of a dataset.
+    """Makes batches of a dataset, within a `with` block: its processes end with the block.
 
     What is in a batch depends on its keys alone, whichever process makes it.
     """
@@ -45,18 +48,29 @@ class BatchLoader:
 
         Where `pinned`, batches lie in memory that a CUDA device reads by itself.
         """
-        self._batches: Iterator[Batch | AsrError] = iter(
-            DataLoader(
-                _Examples(dataset),
-                batch_sampler=plan,
-                num_workers=workers,
-                collate_fn=_collate,
-                worker_init_fn=_begin,
-                prefetch_factor=_AHEAD if workers else None,
-                pin_memory=pinned,
-                generator=torch.Generator(),  # the training's own chance is left alone
-            )
+        self._loader: DataLoader[Any] = DataLoader(
+            _Examples(dataset),
+            batch_sampler=plan,
+            num_workers=workers,
+            collate_fn=_collate,
+            worker_init_fn=_begin,
+            prefetch_factor=_AHEAD if workers else None,
+            pin_memory=pinned,
+            generator=torch.Generator(),  # the training's own chance is left alone
         )
+        self._batches: Iterator[Batch | AsrError] = iter(())
+
+    def __enter__(self) -> Self:
+        self._batches = iter(self._loader)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._batches = iter(())  # torch ends the processes of an iterator that nobody holds
 
     def next(self) -> Batch:
         """The next batch of the plan. Raises what reading it raised."""
@@ -85,7 +99,12 @@ def _collate(examples: list[Example | AsrError]) -> Batch | AsrError:
 def _begin(_: int) -> None:
     # Signals may go to all processes; the one that trains decides what becomes of them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_later)
     here = get_worker_info()
     if here is not None and isinstance(here.dataset, _Examples):
         here.dataset.speech.share_cache(here.num_workers)
+
+
+def _end_later(number: int, frame: FrameType | None) -> None:
+    # Never quite deaf: the end of a program waits for all of its processes.
+    signal.alarm(_GRACE)

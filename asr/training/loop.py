@@ -74,7 +74,7 @@ def train(
     encoder.to(device)
     with join_world(device) as world, stop_requests() as stop:
         run = _Run(encoder, data, settings, folder=folder, seed=seed, world=world)
-        with run.reporter:
+        with run.loader, run.reporter:
             while not run.done:
                 run.epoch(stop)
         if stop():  # it came after the last step
@@ -115,7 +115,7 @@ class _Run:
         to_come = self._plan.keys(
             range(self.progress.epoch, settings.epochs), self.progress.batches_in_epoch
         )
-        self._loader = BatchLoader(
+        self.loader = BatchLoader(
             data.train,
             to_come,
             workers=workers_wanted(settings.workers, device),
@@ -186,7 +186,7 @@ class _Run:
         """This process's batches of a step, each with the seed of its dropout."""
         for position in self._plan.own(step):
             with self.progress.sums.timed("wait_seconds"):
-                batch = self._loader.next()
+                batch = self.loader.next()
             yield hash((self._seed, self.progress.step, position)) & 0x7FFFFFFFFFFFFFFF, batch
 
     def _rate(self, epochs: float) -> float:
