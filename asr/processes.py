@@ -1,11 +1,12 @@
-"""Processes that work for this one, and leave Ctrl-C to it."""
+"""Processes that work for this one, leave Ctrl-C to it, and do not outlive it."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, parent_process
 from types import FrameType
 from typing import Any
 
@@ -26,6 +27,18 @@ def make_workers(
         initializer=_begin,
         initargs=(begin, arguments),
     )
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, if only by being killed."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
 
 
 @contextmanager
@@ -60,5 +73,6 @@ def _block() -> set[Any]:
 def _begin(begin: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:
     # Ctrl-C goes to all processes; the one that waits for the answers decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     if begin is not None:
         begin(*arguments)

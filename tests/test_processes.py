@@ -1,13 +1,16 @@
 """Processes leave Ctrl-C to the one that started them."""
 
+import multiprocessing
 import operator
 import os
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from waiting import is_running, until
 
 from asr.processes import interrupts_later, make_workers
 
@@ -59,3 +62,22 @@ def test_ctrl_c_waits_although_another_thread_does_not_block_it() -> None:
 def test_work_begins_with_what_was_given() -> None:
     with make_workers(1, operator.setitem, {}, "a", 1) as workers, interrupts_later():
         assert workers.submit(abs, -3).result() == 3
+
+
+def have_a_worker(written: Path) -> None:
+    """A process of its own, for a test to kill while its worker waits for work."""
+    with make_workers(1) as workers, interrupts_later():
+        written.write_text(str(workers.submit(os.getpid).result()))
+        time.sleep(60)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by SIGKILL")
+def test_a_worker_does_not_outlive_the_process_it_works_for(tmp_path: Path) -> None:
+    written = tmp_path / "pid"
+    parent = multiprocessing.get_context("spawn").Process(target=have_a_worker, args=(written,))
+    parent.start()
+    until(lambda: written.exists() and written.read_text() != "")
+    parent.kill()
+    parent.join()
+    until(lambda: not is_running(int(written.read_text())))

@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import connection, parent_process
+from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from asr.errors import AsrError, ConfigError
+from asr.processes import end_with_parent
 from asr.training.distributed import usable_cores
 from asr.training.settings import TrainingSettings
 
@@ -131,7 +132,7 @@ def _accompany(
     work: Callable[..., object],
     arguments: tuple[Any, ...],
 ) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(threads)
     try:
         reports.put(_READY)
@@ -143,13 +144,6 @@ def _accompany(
         reports.put(error)
     except Exception:
         reports.put(traceback.format_exc())
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _end(processes: list[SpawnProcess]) -> None:

@@ -6,11 +6,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from waiting import is_running, until
 
 from asr.encoder.encoder import Encoder, EncoderSettings
 from asr.errors import AudioError, ConfigError
@@ -154,18 +154,6 @@ def test_a_companion_does_not_outlive_the_process_it_accompanies(tmp_path: Path)
     parent.kill()
     parent.join()
     until(lambda: not is_running(companion))
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end, "it took more than a minute"
-        time.sleep(0.1)
-
-
-def is_running(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
 
 
 def test_a_cpu_trains_in_as_many_processes_as_cores_can_share_the_batches_of_a_step(
