@@ -33,6 +33,9 @@ class ExportSettings(Settings):
     """How the model of a recipe is stored; it is measured as it is stored."""
 
     weights: Storage = "float32"  # of each number; int8 is a quarter of float32
+    # Models trained from the same start as this one, whose weights are averaged with its own where
+    # that is better on dev (Wortsman et al. 2022).
+    average_with: tuple[str, ...] = ()
 
 
 def pack(weights: Mapping[str, Tensor], storage: Storage) -> dict[str, Tensor]:

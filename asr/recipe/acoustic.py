@@ -19,6 +19,7 @@ from asr.recipe.config import Recipe
 from asr.recipe.corpus import read_learnable, read_tokens, read_usable
 from asr.recipe.initialization import initialize, start_stats, start_weights
 from asr.recipe.launch import current_launch
+from asr.recipe.soup import read_others, with_others
 from asr.text import Normalizer
 from asr.tokens import TokenTable
 from asr.training.checkpoint import (
@@ -112,7 +113,8 @@ def _keeps_books() -> bool:
 def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:
     """Stage 7: the best on dev of these: best epochs' mean, moving average, best epoch, start.
 
-    Each is measured as it will be stored.
+    And of each averaged with other models, where the recipe names some. Each is measured as it will
+    be stored.
     """
     storage = recipe.export.weights
     tokens = read_tokens(folders["tokens"])
@@ -121,7 +123,8 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
     unvaried = recipe.model_copy(update={"augment": AugmentSettings()})
     data = _training_data(unvaried, folders, tokens)
     records = read_metrics(folders["train"])
-    candidates = _candidates(folders["train"])
+    others = read_others(recipe, encoder, tokens)
+    candidates = with_others(_candidates(folders["train"]), others)
     denominator = competing(data, recipe.training, next(encoder.parameters()).device)
     results: dict[str, Evaluation] = {}
     for name, weights in candidates.items():
@@ -150,6 +153,8 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
         "epochs": records[-1]["epoch"],
         "seed": recipe.seed,
     }
+    if recipe.export.average_with and chosen not in _candidates(folders["train"]):
+        card["averaged_with"] = list(recipe.export.average_with)
     if recipe.training.initialize_from is not None:
         card["started_from"] = recipe.training.initialize_from
     stats_ = _read_stats(recipe, folders)

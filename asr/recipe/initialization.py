@@ -28,8 +28,11 @@ _SHAPE = ("normalizer", "features", "encoder", "tokens")  # of a description: wh
 def start_fingerprint(recipe: Recipe) -> str | None:
     """Hash of the model that the recipe starts from; None: it is not at hand; '': there is none."""
     folder = _start(recipe)
-    if folder is None:
-        return ""
+    return "" if folder is None else model_fingerprint(folder)
+
+
+def model_fingerprint(folder: Path) -> str | None:
+    """Hash of a model's weights, and of what they are the weights of; None: it is not at hand."""
     try:
         description = read_description(folder)
         with (model_folder(folder) / WEIGHTS).open("rb") as file:

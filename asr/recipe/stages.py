@@ -10,7 +10,7 @@ from typing import Any
 
 from asr.recipe import acoustic, corpus, evaluation, language
 from asr.recipe.config import Recipe
-from asr.recipe.initialization import start_fingerprint
+from asr.recipe.initialization import model_fingerprint, start_fingerprint
 from asr.recipe.stage import Stage
 from data_prep import complete_options, corpus_fingerprint, fingerprint_files
 
@@ -114,6 +114,9 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
                 "card": recipe.card.to_json(),
             },
             run=lambda output, folders: acoustic.average(recipe, folders, output, device),
+            external=lambda: _together(
+                *(model_fingerprint(Path(name)) for name in recipe.export.average_with)
+            ),
         ),
         Stage(
             number=8,

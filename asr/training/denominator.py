@@ -1,4 +1,4 @@
-"""What competes with a target: all other sequences of tokens, as probable as their bigrams are."""
+"""What competes with a target: all other sequences of tokens, as probable as their trigrams are."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,47 +11,58 @@ from asr.features import frame_mask
 from asr.training.loss import ctc_losses
 from asr.training.settings import TrainingData, TrainingSettings
 
-_END = 0  # no token is the blank, so its row and column are the start and the end of a sentence
+_END = 0  # no token is the blank, so its place is that of the start and the end of a sentence
 
 
-def token_bigrams(sequences: Iterable[Sequence[int]], tokens: int) -> Tensor:
-    """Estimate which token follows which, smoothed as Witten & Bell (1991) do.
+def token_trigrams(sequences: Iterable[Sequence[int]], tokens: int) -> Tensor:
+    """Estimate which token follows which two, smoothed as Witten & Bell (1991) do.
 
-    (c(p, q) + n(p) u(q)) / (c(p) + n(p)), where c counts, n(p) is how many different tokens follow
-    p, and u is how frequent q is at all, each token being counted once more than it is there.
+    (c(h, q) + n(h) s(q)) / (c(h) + n(h)), where c counts, n(h) is how many different tokens follow
+    the history h, and s is the same of a history that is one token shorter; without any history s
+    is how frequent q is, each token being counted once more than it is there.
 
     Args:
         sequences: of token ids, without blanks.
         tokens: in the table, the blank among them.
 
     Returns:
-        (V, V) probabilities of column after row; row 0 is the start of a sentence, column 0 its
-        end. Rows sum to 1.
+        (V, V, V) probabilities of the third after the first two; 0 is the start of a sentence as
+        one that is followed, and its end as the last. Those after each two sum to 1.
     """
-    counts = torch.zeros(tokens, tokens, dtype=torch.float64)
+    threes = torch.zeros(tokens, tokens, tokens, dtype=torch.float64)
+    twos = torch.zeros(tokens, tokens, dtype=torch.float64)
     for sequence in sequences:
-        closed = torch.tensor([_END, *sequence, _END])
-        counts.index_put_((closed[:-1], closed[1:]), torch.ones(()).double(), accumulate=True)
-    frequency = counts.sum(dim=0) + 1
-    followers = (counts > 0).sum(dim=1, keepdim=True).clamp(min=1)
-    total = counts.sum(dim=1, keepdim=True)
-    return (counts + followers * frequency / frequency.sum()) / (total + followers)
+        first, second, third = torch.tensor([_END, _END, *sequence, _END]).unfold(0, 3, 1).T
+        one = torch.ones(()).double()
+        threes.index_put_((first, second, third), one, accumulate=True)
+        twos.index_put_((second, third), one, accumulate=True)
+    frequency = twos.sum(dim=0) + 1
+    return _smoothed(threes, _smoothed(twos, frequency / frequency.sum()))
+
+
+def _smoothed(counts: Tensor, shorter: Tensor) -> Tensor:
+    followers = (counts > 0).sum(dim=-1, keepdim=True).clamp(min=1)
+    total = counts.sum(dim=-1, keepdim=True)
+    return (counts + followers * shorter) / (total + followers)
 
 
 class Denominator:
-    """The sum over all sequences of tokens of CTC's probability times the bigrams'.
+    """The sum over all sequences of tokens of CTC's probability times the trigrams'.
 
     With it the CTC loss becomes maximum mutual information without lattices (Povey et al. 2016),
     on CTC's own states (Xiang & Ou 2019, CTC-CRF).
     """
 
-    def __init__(self, bigrams: Tensor, device: torch.device) -> None:
-        """`bigrams` are `token_bigrams`."""
-        self._log_probs = bigrams.log()
-        self._next = bigrams.to(device, torch.float32, copy=True)
-        self._end = self._next[:, _END].clone()
-        self._next[:, _END] = 0.0
-        self._again = self._next.diagonal().clone()
+    def __init__(self, trigrams: Tensor, device: torch.device) -> None:
+        """`trigrams` are `token_trigrams`."""
+        self._log_probs = trigrams.log()
+        there = trigrams.to(device, torch.float32)
+        self._end = there[:, :, _END].clone()  # (first, second)
+        self._again = there.diagonal(dim1=1, dim2=2).clone()  # (first, second), which comes again
+        # (second, first, third), since all with the same second go on to the same states; the
+        # first last in memory, which is three times as fast on a CPU.
+        self._next = there.permute(1, 2, 0).clone(memory_format=torch.contiguous_format).mT
+        self._next[:, :, _END] = 0.0
 
     def __call__(self, emissions: Emissions) -> Tensor:
         """(B,) log of the sum in nats, by the forward algorithm; the gradient goes through it."""
@@ -60,19 +71,21 @@ class Denominator:
         silence = torch.zeros_like(emissions.log_probs[0, 0])
         silence[0] = 1.0
         probs = torch.where(valid, emissions.log_probs.float().exp(), silence)
-        # Sums over the paths that end in a blank after token q, and in token q itself.
-        blank = silence.expand(len(probs), -1)  # at first, a blank after the start
-        spoken = torch.zeros_like(blank)
+        # Sums over the paths whose last two tokens are these, that end in a blank and in the last.
+        spoken = probs.new_zeros(len(probs), *self._end.shape)
+        blank = spoken.clone()
+        blank[:, _END, _END] = 1.0  # at first, a blank after the start
         scales = []
         for frame in probs.unbind(dim=1):
             after = blank + spoken
-            begun = after @ self._next - spoken * self._again  # a token again needs a blank between
-            spoken = frame * (spoken + begun)
-            blank = frame[:, :1] * after
-            scales.append(spoken.sum(dim=1, keepdim=True) + blank.sum(dim=1, keepdim=True))
-            spoken, blank = spoken / scales[-1], blank / scales[-1]
-        ended = (blank + spoken) @ self._end
-        return torch.cat(scales, dim=1).log().sum(dim=1) + ended.log()
+            begun = torch.bmm(after.permute(2, 0, 1), self._next).transpose(0, 1)
+            again = (spoken * self._again).sum(dim=1)  # a token again needs a blank between
+            spoken = frame[:, None] * (spoken + begun - torch.diag_embed(again))
+            blank = frame[:, :1, None] * after
+            scales.append((spoken + blank).sum(dim=(1, 2)))
+            spoken, blank = (part / scales[-1][:, None, None] for part in (spoken, blank))
+        ended = ((blank + spoken) * self._end).sum(dim=(1, 2))
+        return torch.stack(scales, dim=1).log().sum(dim=1) + ended.log()
 
     def posterior_losses(self, emissions: Emissions, batch: Batch) -> Tensor:
         """Negative log-probability of each target, where it competes with all other sequences.
@@ -81,9 +94,9 @@ class Denominator:
             (B,) in nats; 0 where nothing else is possible, infinite where it does not fit.
         """
         prior = [
-            self._log_probs[closed[:-1], closed[1:]].sum()
+            self._log_probs[tuple(closed.unfold(0, 3, 1).T)].sum()
             for target, length in zip(batch.targets, batch.target_lengths.tolist(), strict=True)
-            for closed in [torch.nn.functional.pad(target[:length], (1, 1), value=_END)]
+            for closed in [torch.nn.functional.pad(target[:length], (2, 1), value=_END)]
         ]
         found = ctc_losses(emissions, batch) + self(emissions)
         return found - torch.stack(prior).to(found)
@@ -96,4 +109,4 @@ def competing(
     if settings.mmi is None:
         return None
     said = (data.train.targets(index).tolist() for index in range(len(data.train)))
-    return Denominator(token_bigrams(said, len(data.tokens)), device)
+    return Denominator(token_trigrams(said, len(data.tokens)), device)

@@ -37,7 +37,7 @@ class TrainingSettings(Settings):
     # is as it is there. None: from random ones.
     initialize_from: str | None = Field(default=None, min_length=1)
     intermediate: IntermediateSettings | None = None  # None: the loss is that of the output alone
-    # How much the target must win against all other sequences of tokens, as probable as bigrams of
+    # How much the target must win against all other sequences of tokens, as probable as trigrams of
     # the training make them (maximum mutual information, Xiang & Ou 2019); None: CTC alone.
     mmi: float | None = Field(default=None, gt=0, le=1)
     # Share of the loss that asks for equally probable tokens (Kim et al. 2018); None: nothing.

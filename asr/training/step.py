@@ -133,7 +133,8 @@ class TrainingStep:
         losses = ctc_losses(emissions, batch)
         learned_from = losses
         if self._denominator:
-            learned_from = losses + self._competing * self._denominator(emissions)
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+                learned_from = losses + self._competing * self._denominator(emissions)
         if emissions.early:
             lower = [
                 ctc_losses(Emissions(log_probs, emissions.lengths), batch)

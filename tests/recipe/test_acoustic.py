@@ -10,17 +10,19 @@ import torch
 from synthetic_speech import RATE, write_utterances
 
 from asr.augment.settings import AugmentSettings
-from asr.bundle import load_bundle, read_description
+from asr.bundle import Bundle, load_bundle, read_description, save_bundle
 from asr.encoder.encoder import Encoder
 from asr.errors import ConfigError
 from asr.manifest import Utterance
 from asr.recipe import acoustic
 from asr.recipe.config import Recipe
 from asr.scoring.error_rate import ErrorCounts
+from asr.text import Normalizer
 from asr.tokens import Characters
 from asr.training.checkpoint import save_average, save_epoch
 from asr.training.evaluation import Evaluation, Sample
 from asr.training.moving_average import MovingAverage
+from asr.weights import ExportSettings
 
 TOKENS = Characters(" abc")
 RECIPE = Recipe.parse(
@@ -172,3 +174,58 @@ def test_where_targets_compete_the_weights_that_win_best_are_taken(
         update={"training": RECIPE.training.model_copy(update={"mmi": 0.9})}
     )
     assert average(tmp_path, trained(tmp_path / "train", RATES), competing) == ("epoch 6", 6.0)
+
+
+def other_model(folder: Path, value: float, *, hidden: int = 4, letters: str = " abc") -> Path:
+    """A model folder whose weights are all the same."""
+    tokens = Characters(letters)
+    shape = RECIPE.encoder.model_copy(update={"hidden": hidden})
+    encoder = Encoder(shape, inputs=8, tokens=len(tokens))
+    for weight in encoder.parameters():
+        torch.nn.init.constant_(weight, value)
+    save_bundle(folder, Bundle(RECIPE.features, None, encoder, tokens, Normalizer("none"), {}))
+    return folder
+
+
+def averaged_with(*folders: Path) -> Recipe:
+    export = ExportSettings(average_with=tuple(map(str, folders)))
+    return RECIPE.model_copy(update={"export": export})
+
+
+@pytest.mark.usefixtures("utterances")
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        (1, ("epoch 4, averaged with 2 other models", 6.0)),
+        (5, ("epoch 4", 4.0)),
+    ],
+    ids=["where it is better", "not where it is only as good"],
+)
+def test_weights_are_averaged_with_other_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: int, expected: tuple[str, float]
+) -> None:
+    script(monkeypatch, {4.0: (5, 5), 6.0: (errors, errors)})
+    others = [other_model(tmp_path / str(value), value) for value in (5.0, 9.0)]
+    train = trained(tmp_path / "train", {4: (0.1, 0.1)})
+    assert average(tmp_path, train, averaged_with(*others)) == expected
+    card = read_description(tmp_path / "average")["card"]
+    said = [str(folder) for folder in others] if errors == 1 else None
+    assert card.get("averaged_with") == said
+
+
+@pytest.mark.usefixtures("utterances")
+@pytest.mark.parametrize(
+    ("built", "words"),
+    [
+        ({"hidden": 5}, "other encoder settings than"),
+        ({"letters": " abd"}, "other tokens than"),
+        ({"letters": " abcd"}, "other encoder settings and tokens than"),
+    ],
+)
+def test_a_model_that_is_built_otherwise_is_not_averaged(
+    tmp_path: Path, built: dict[str, Any], words: str
+) -> None:
+    other = other_model(tmp_path / "other", 1.0, **built)
+    train = trained(tmp_path / "train", {4: (0.1, 0.1)})
+    with pytest.raises(ConfigError, match=rf"^export\.average_with: {other} has {words}"):
+        average(tmp_path, train, averaged_with(other))

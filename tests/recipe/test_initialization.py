@@ -212,6 +212,22 @@ class TestProvenance:
         assert self.external(tmp_path / "gone") == {"stats": None, "train": None}
         assert self.external(None) == {"stats": "", "train": ""}
 
+    def test_models_to_average_with_are_a_matter_of_the_average(self, model: Path) -> None:
+        def average(*named: Path) -> str | None:
+            recipe = make_recipe(None, export={"average_with": [str(name) for name in named]})
+            stages = build_stages(recipe, corpus_folder=None, device="cpu")
+            return next(stage.external() for stage in stages if stage.name == "average")
+
+        assert average() == ""
+        assert average(model / "gone") is None
+        before = average(model)
+        bundle = load_bundle(model)
+        with torch.no_grad():
+            bundle.encoder.head.bias[0] += 1
+        save_bundle(model, bundle)
+        assert None not in (before, average(model))
+        assert average(model) != before
+
     def test_a_setting_calls_for_the_stages_that_obey_it(self, model: Path) -> None:
         def settings(recipe: Recipe) -> dict[str, str]:
             stages = build_stages(recipe, corpus_folder=None, device="cpu")
