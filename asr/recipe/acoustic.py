@@ -154,7 +154,7 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
         "seed": recipe.seed,
     }
     if recipe.export.average_with and chosen not in _candidates(folders["train"]):
-        card["averaged_with"] = list(recipe.export.average_with)
+        card["averaged_with"] = ", ".join(recipe.export.average_with)
     if recipe.training.initialize_from is not None:
         card["started_from"] = recipe.training.initialize_from
     stats_ = _read_stats(recipe, folders)
