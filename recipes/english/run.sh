@@ -3,10 +3,7 @@
 #   TEXT=books.txt.xz recipes/english/run.sh --corpus DIR
 set -e
 here="$(dirname "$0")"
-asr run "$here/pieces.yaml" --exp exp/english_pieces --stop-stage average "$@"
-asr run "$here/phones.yaml" --exp exp/english_phones --stop-stage average "$@"
-asr run "$here/regularized.yaml" --exp exp/english_regularized --stop-stage average "$@"
-asr run "$here/voices.yaml" --exp exp/english_voices --stop-stage average "$@"
-asr run "$here/rooms.yaml" --exp exp/english_rooms --stop-stage average "$@"
-asr run "$here/smooth.yaml" --exp exp/english_smooth --stop-stage average "$@"
+for step in pieces phones regularized voices rooms smooth; do
+    asr run "$here/$step.yaml" --exp "exp/english_$step" --stop-stage average "$@"
+done
 exec asr run "$here" --set "lm.text=[$TEXT]" "$@"
