@@ -1,4 +1,4 @@
-"""Processes leave Ctrl-C to the one that started them."""
+"""Processes leave Ctrl-C to the one that started them, and do not outlive it."""
 
 import multiprocessing
 import operator

@@ -123,8 +123,8 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
     unvaried = recipe.model_copy(update={"augment": AugmentSettings()})
     data = _training_data(unvaried, folders, tokens)
     records = read_metrics(folders["train"])
-    others = read_others(recipe, encoder, tokens)
-    candidates = with_others(_candidates(folders["train"]), others)
+    own = _candidates(folders["train"])
+    candidates = with_others(own, read_others(recipe, encoder, tokens))
     denominator = competing(data, recipe.training, next(encoder.parameters()).device)
     results: dict[str, Evaluation] = {}
     for name, weights in candidates.items():
@@ -153,7 +153,7 @@ def average(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: s
         "epochs": records[-1]["epoch"],
         "seed": recipe.seed,
     }
-    if recipe.export.average_with and chosen not in _candidates(folders["train"]):
+    if chosen not in own:
         card["averaged_with"] = ", ".join(recipe.export.average_with)
     if recipe.training.initialize_from is not None:
         card["started_from"] = recipe.training.initialize_from
