@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import statistics
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from asr.decoding.beam import BeamSettings
 from asr.decoding.folder import DecoderDescription, read_decoder
 from asr.emission_decoder import DecodingOptions
 from asr.lm.text import SPECIAL
-from asr.rnnlm.model import RecurrentLM, RnnSettings, save_rnn
+from asr.rnnlm.model import RecurrentLM, RnnSettings, load_rnn, save_rnn
 from asr.transcription.transcriber import Transcriber
 
 # Two epochs are too few to spell without mistakes.
@@ -161,8 +162,17 @@ def test_a_recurrent_model_ranks_again_what_was_found(way: Way, rates: dict[str,
     course = (
         "lm.rnn.training={epochs: 6, batch: {max_frames: 100}, optimizer: {learning_rate: 0.01}}"
     )
-    said = way.run("--set", text, "--set", "lm.order=2", "--set", shape, "--set", course)
+    words = "lm.rnn.vocabulary=6"
+    said = way.run(
+        "--set", text, "--set", "lm.order=2", "--set", shape, "--set", course, "--set", words
+    )
     assert "by the recurrent language model" in said.stderr
+    rnn = load_rnn(way.exp / "05_lm")
+    assert (len(rnn.words), rnn.outside) == (len(SPECIAL) + 6, 2)
+    heard = Counter((way.folder / "text.txt").read_text().split())
+    heard.update((way.exp / "05_lm/transcripts.txt").read_text().split())
+    rare = set(WORDS) - set(rnn.words)
+    assert max(heard[word] for word in rare) <= min(heard[word] for word in rnn.words[3:])
     found = way.tuned()["word_error_rates"]
     assert found["rescored"] <= found["tuned"]
     assert way.rate() < rates["greedy"]

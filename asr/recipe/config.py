@@ -58,8 +58,10 @@ class ReportSettings(Settings):
 
 
 class RecurrentSettings(Settings):
-    """The recurrent language model of a recipe, over the words of the n-gram model."""
+    """The recurrent language model of a recipe, over words of the n-gram model."""
 
+    # The most frequent words; the others are one to it. None: all.
+    vocabulary: int | None = Field(default=None, ge=1)
     model: RnnSettings = RnnSettings()
     training: RnnTrainingSettings = RnnTrainingSettings()
 

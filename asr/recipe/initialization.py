@@ -67,6 +67,7 @@ def refuse_other_model(recipe: Recipe) -> None:
         for key in sorted({*there[section], *here[section]})
         if _matters(section, key, here[section])
         and there[section].get(key) != here[section].get(key)
+        and not (section == "encoder" and key == "layers" and _grows(there, here))
     ]
     if recipe.tokens.kind == "model" and there["normalizer"] != recipe.normalizer:
         wrong.append(("normalizer", there["normalizer"], recipe.normalizer))
@@ -117,9 +118,10 @@ def start_tokens(recipe: Recipe, texts: Iterable[str]) -> TokenTable:
 def initialize(encoder: Encoder, recipe: Recipe, tokens: TokenTable, output: Path | None) -> None:
     """Give an encoder the weights of the model that the recipe starts from, if it does.
 
-    The output layer is taken over where the tokens are the same, and stays as it is otherwise.
-    Where all is taken over, the weights are also kept in the folder `output`, to be measured beside
-    what training makes of them. A process without such a folder says and keeps nothing.
+    The output layer is taken over where the tokens are the same, and stays as it is otherwise;
+    so do layers that the recipe has and the model has not, which come last. Where all is taken
+    over, the weights are also kept in the folder `output`, to be measured beside what training
+    makes of them. A process without such a folder says and keeps nothing.
 
     Raises:
         ConfigError: the model does not fit.
@@ -138,7 +140,9 @@ def initialize(encoder: Encoder, recipe: Recipe, tokens: TokenTable, output: Pat
     encoder.load_state_dict(encoder.state_dict() | taken)
     if output is None:
         return
-    if same:
+    before = bundle.encoder.settings.layers
+    added = recipe.encoder.layers - before
+    if same and not added:
         with whole_file(output / _START) as temporary:
             save_file({name: weight.contiguous() for name, weight in taken.items()}, temporary)
     words = (
@@ -149,6 +153,8 @@ def initialize(encoder: Encoder, recipe: Recipe, tokens: TokenTable, output: Pat
             f"{len(tokens)}, and they are not the same (tokens.kind=model keeps them)"
         )
     )
+    if added:
+        words += f"; {added} recurrent layer(s) above its {before} begin from nothing"
     print(f"    starting from the weights of {folder}; {words}", file=sys.stderr, flush=True)
 
 
@@ -161,6 +167,10 @@ def start_weights(folder: Path) -> dict[str, Tensor] | None:
 def _start(recipe: Recipe) -> Path | None:
     named = recipe.training.initialize_from
     return None if named is None else Path(named)
+
+
+def _grows(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    return bool(there["encoder"].get("layers", 0) < here["encoder"]["layers"])
 
 
 def _matters(section: str, key: str, here: Mapping[str, Any]) -> bool:

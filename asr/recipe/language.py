@@ -14,7 +14,7 @@ from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.decoding.lexicon import read_words, write_lexicon
 from asr.errors import ConfigError
 from asr.files import write_text
-from asr.lm.counts import Numbers
+from asr.lm.counts import UNKNOWN, Numbers
 from asr.lm.packed import write_packed
 from asr.lm.perplexity import measure_perplexity
 from asr.lm.settings import Unit
@@ -87,13 +87,13 @@ def _estimate_recurrent(
     torch.manual_seed(recipe.seed)
     # The softmax wants its words by falling frequency.
     counts = np.bincount(text, minlength=len(words))
-    order = [
-        *range(len(SPECIAL)),
-        *(np.argsort(-counts[len(SPECIAL) :], kind="stable") + len(SPECIAL)),
-    ]
-    number = np.empty(len(words), dtype=np.int32)
-    number[order] = np.arange(len(words), dtype=np.int32)
-    rnn = RecurrentLM(settings.model, [words[one] for one in order])
+    frequent = np.argsort(-counts[len(SPECIAL) :], kind="stable") + len(SPECIAL)
+    kept = [*range(len(SPECIAL)), *frequent[: settings.vocabulary]]
+    number = np.full(len(words), UNKNOWN, dtype=np.int32)
+    number[kept] = np.arange(len(kept), dtype=np.int32)
+    # Of no word outside <unk> still stands for those that are outside the n-gram model, too.
+    outside = max(1, len(words) - len(kept))
+    rnn = RecurrentLM(settings.model, [words[one] for one in kept], outside)
     perplexity = train_rnn(
         rnn,
         number[text],

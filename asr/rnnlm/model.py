@@ -1,6 +1,7 @@
 """The recurrent language model (Mikolov et al. 2010), with LSTM cells and an adaptive softmax."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,10 +32,16 @@ class RnnSettings(Settings):
 class RecurrentLM(nn.Module):
     """Predicts each word of a sentence from all words before it."""
 
-    def __init__(self, settings: RnnSettings, words: Sequence[str]) -> None:
-        """`words` by number, <unk>, <s> and </s> first, then by falling frequency."""
+    def __init__(self, settings: RnnSettings, words: Sequence[str], outside: int = 1) -> None:
+        """An untrained model.
+
+        Args:
+            settings: its shape.
+            words: by number, <unk>, <s> and </s> first, then by falling frequency.
+            outside: how many words <unk> stands for; each is as probable as the others.
+        """
         super().__init__()
-        self.settings, self.words = settings, list(words)
+        self.settings, self.words, self.outside = settings, list(words), outside
         self._numbers = {word: number for number, word in enumerate(self.words)}
         count, width = len(self.words), settings.embedding
         self.embedding = nn.Embedding(count, width)
@@ -53,7 +60,7 @@ class RecurrentLM(nn.Module):
             lengths: (B,) words, BEGIN and END included.
 
         Returns:
-            (B,) nats; BEGIN is given, END is predicted.
+            (B,) nats; BEGIN is given, END is predicted, UNKNOWN is one of the words outside.
         """
         inputs, targets = sentences[:, :-1], sentences[:, 1:]
         hidden, _ = self.lstm(self.dropout(self.embedding(inputs)))
@@ -61,6 +68,7 @@ class RecurrentLM(nn.Module):
         valid = place < (lengths - 1).unsqueeze(1)
         states = self.dropout(self.down(hidden[valid]))
         log_probs = self.softmax(states, targets[valid]).output.float()  # many are added up
+        log_probs = log_probs - math.log(self.outside) * (targets[valid] == UNKNOWN)
         owner = valid.nonzero()[:, 0]
         return -torch.zeros(len(sentences), device=sentences.device).index_add(0, owner, log_probs)
 
@@ -84,7 +92,11 @@ class RecurrentLM(nn.Module):
 def save_rnn(folder: Path, model: RecurrentLM, storage: Storage = "float32") -> None:
     """Write a model into a folder, its weights stored as they are or smaller."""
     write_weights(folder / _WEIGHTS, model.state_dict(), storage)
-    content = {"settings": model.settings.model_dump(mode="json"), "words": model.words}
+    content = {
+        "settings": model.settings.model_dump(mode="json"),
+        "words": model.words,
+        "outside": model.outside,
+    }
     write_text(folder / _JSON, json.dumps(content, ensure_ascii=False) + "\n")
 
 
@@ -105,7 +117,7 @@ def load_rnn(folder: Path) -> RecurrentLM:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         settings = RnnSettings.parse(content["settings"], f"{path}: settings")
-        model = RecurrentLM(settings, content["words"])
+        model = RecurrentLM(settings, content["words"], content["outside"])
         model.load_state_dict(read_weights(folder / _WEIGHTS))
     except (
         OSError,

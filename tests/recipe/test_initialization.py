@@ -87,6 +87,23 @@ def test_with_other_tokens_the_output_layer_is_new_and_that_is_said(
     assert start_weights(tmp_path) is None, "there is no whole model to measure"
 
 
+def test_more_layers_stand_on_those_of_the_model_and_that_is_said(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = Characters(" abc")
+    recipe = make_recipe(model, encoder=SHAPE | {"layers": 4})
+    encoder, fresh = (new_encoder(recipe, tokens) for _ in range(2))
+    initialize(encoder, recipe, tokens, tmp_path)
+    expected, random = load_bundle(model).encoder.state_dict(), fresh.state_dict()
+    above = {name for name in random if name.startswith(("blocks.2.", "blocks.3."))}
+    assert above == set(random) - set(expected)
+    for name, weight in encoder.state_dict().items():
+        assert torch.equal(weight, (random if name in above else expected)[name])
+    said = capsys.readouterr().err
+    assert "its tokens are the same; 2 recurrent layer(s) above its 2 begin from nothing" in said
+    assert start_weights(tmp_path) is None, "there is no whole model to measure"
+
+
 def test_a_recipe_that_names_no_model_begins_with_random_weights(tmp_path: Path) -> None:
     tokens = Characters(" abc")
     encoder, other = (new_encoder(make_recipe(None), tokens) for _ in range(2))

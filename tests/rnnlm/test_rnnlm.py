@@ -61,6 +61,17 @@ def test_a_sentence_is_worth_the_same_alone_and_beside_longer_ones() -> None:
     assert model.log_probs([]) == []
 
 
+def test_the_words_that_it_does_not_know_share_the_probability_of_an_unknown_one() -> None:
+    _, words = numbered(*draw_sentences(50, seed=1))
+    torch.manual_seed(1)
+    one = RecurrentLM(SMALL, words)
+    torch.manual_seed(1)
+    many = RecurrentLM(SMALL, words, outside=50)
+    for text, unknown in (("a b", 0), ("zebra", 1), ("a zebra b lion", 2)):
+        gone = one.log_probs([text])[0] - many.log_probs([text])[0]
+        assert gone == pytest.approx(unknown * math.log(50), abs=1e-4)
+
+
 def train(folder: Path, **settings: Any) -> tuple[RecurrentLM, float]:
     text, words = numbered(*draw_sentences(120, seed=1))
     dev = close_vocabulary(*number_words(["\n".join(draw_sentences(30, seed=2))]), words)[0]
@@ -203,9 +214,10 @@ def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
 
 def test_a_model_survives_its_folder_and_damage_is_noticed(tmp_path: Path) -> None:
     _, words = numbered(*draw_sentences(50, seed=1))
-    model = make_model(words)
+    model = RecurrentLM(SMALL, words, outside=7)
     save_rnn(tmp_path, model)
-    assert load_rnn(tmp_path).log_probs(["a b"]) == model.log_probs(["a b"])
+    texts = ["a b", "zebra"]
+    assert load_rnn(tmp_path).log_probs(texts) == model.eval().log_probs(texts)
     (tmp_path / "rnnlm.safetensors").write_bytes(b"x")
     with pytest.raises(ModelError, match="no recurrent language model"):
         load_rnn(tmp_path)
