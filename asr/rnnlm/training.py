@@ -145,6 +145,7 @@ class _Training:
         self._device = next(model.parameters()).device
         self._half = uses_bfloat16(settings.precision, self._device)
         self._saved = time.monotonic()
+        self._start: tuple[float, float] | None = None  # of this run: when, after how many epochs
         console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -162,6 +163,7 @@ class _Training:
         plan = self._sentences.plan(self._seed, course.epoch)
         while course.batches_in_epoch < len(plan):
             done = course.epoch + course.batches_in_epoch / len(plan)
+            self._start = self._start or (time.monotonic(), done)
             self.bar.update(self._task, completed=done, description=f"nats {course.loss:.3f}")
             first, count = course.batches_in_epoch, self._settings.batch.per_step
             batches = plan[first : first + count]
@@ -170,10 +172,21 @@ class _Training:
             stopping = stop()
             if stopping or time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes:
                 self._save()
+                self._report(course.epoch + course.batches_in_epoch / len(plan))
             if stopping:
                 _say("stopped; the checkpoint is written: run the same command to go on")
                 raise Stopped
         self._finish_epoch()
+
+    def _report(self, done: float) -> None:
+        """Say how far it is, where no bar does, after so many epochs."""
+        if self.bar.disable and self._start is not None:
+            started, first = self._start
+            epochs = self._settings.epochs
+            left = (time.monotonic() - started) * (epochs - done) / (done - first)
+            _say(
+                f"{done / epochs:.0%}  {self.course.loss:.3f} nats a word  {left / 60:.0f} min left"
+            )
 
     def _finish_epoch(self) -> None:
         course, dev = self.course, _nats(self._model, self._measured)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,20 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(
     resumed, _ = train(tmp_path / "stopped")
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_without_a_terminal_each_checkpoint_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = itertools.count(step=30)
+    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    train(tmp_path, epochs=4, checkpoint_minutes=1)
+    lines = re.findall(r"(\d+)%  [\d.]+ nats a word  (\d+) min left", capsys.readouterr().err)
+    done, left = ([int(line[place]) for line in lines] for place in (0, 1))
+    assert len(done) > 5
+    assert done == sorted(done)
+    assert done[-1] > 80
+    assert left[-1] < left[2], "it took as long for each step"
 
 
 class _Requests:
