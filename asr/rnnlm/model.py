@@ -66,9 +66,7 @@ class RecurrentLM(nn.Module):
         hidden, _ = self.lstm(self.dropout(self.embedding(inputs)))
         place = torch.arange(targets.shape[1], device=sentences.device)
         valid = place < (lengths - 1).unsqueeze(1)
-        states = self.dropout(self.down(hidden[valid]))
-        log_probs = self.softmax(states, targets[valid]).output.float()  # many are added up
-        log_probs = log_probs - math.log(self.outside) * (targets[valid] == UNKNOWN)
+        log_probs = self._score(hidden[valid], targets[valid])
         owner = valid.nonzero()[:, 0]
         return -torch.zeros(len(sentences), device=sentences.device).index_add(0, owner, log_probs)
 
@@ -78,15 +76,37 @@ class RecurrentLM(nn.Module):
 
     @torch.inference_mode()
     def log_probs(self, texts: Sequence[str]) -> list[float]:
-        """Log-probability of each text, in nats."""
-        if not texts:
-            return []
+        """Log-probability of each text, in nats; what several begin with is computed once."""
         self.eval()
-        there = next(self.parameters()).device
-        rows = [torch.tensor(self.number(text)) for text in texts]
-        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(there)
-        found: list[float] = (-self(padded, torch.tensor([*map(len, rows)], device=there))).tolist()
+        there = self.down.weight.device
+        rows = [self.number(text) for text in texts]
+        found = [0.0] * len(rows)
+        # Beginnings of so many words are numbered: each by the one that is a word shorter, and its
+        # last word.
+        places = [0] * len(rows)
+        shape = (self.settings.layers, 1, self.settings.hidden)
+        state = torch.zeros(shape, device=there), torch.zeros(shape, device=there)
+        for length in range(max(map(len, rows), default=1) - 1):
+            going = [one for one, row in enumerate(rows) if length + 1 < len(row)]
+            beginnings: dict[tuple[int, int], int] = {}
+            for one in going:
+                key = places[one], rows[one][length]
+                places[one] = beginnings.setdefault(key, len(beginnings))
+            shorter, last = torch.tensor([*beginnings], device=there).T
+            state = state[0][:, shorter], state[1][:, shorter]
+            hidden, state = self.lstm(self.embedding(last)[:, None], state)
+            following = dict.fromkeys((places[one], rows[one][length + 1]) for one in going)
+            place, word = torch.tensor([*following], device=there).T
+            scores = dict(zip(following, self._score(hidden[place, 0], word).tolist(), strict=True))
+            for one in going:
+                found[one] += scores[places[one], rows[one][length + 1]]
         return found
+
+    def _score(self, hidden: Tensor, words: Tensor) -> Tensor:
+        """(N, H) what the layers say and (N,) the words that come -> (N,) log-probabilities."""
+        states = self.dropout(self.down(hidden))
+        log_probs: Tensor = self.softmax(states, words).output.float()  # many are added up
+        return log_probs - math.log(self.outside) * (words == UNKNOWN)
 
 
 def save_rnn(folder: Path, model: RecurrentLM, storage: Storage = "float32") -> None:

@@ -56,10 +56,26 @@ def test_probabilities_of_the_next_word_add_up_to_one() -> None:
 def test_a_sentence_is_worth_the_same_alone_and_beside_longer_ones() -> None:
     _, words = numbered(*draw_sentences(50, seed=1))
     model = make_model(words)
-    texts = ["a", "a b c d e f", "", "zebra a"]
+    texts = ["a", "a b c d e f", "", "zebra a", "a b c e", "a b c d e f", "a b"]
     together = model.log_probs(texts)
     assert together == pytest.approx([model.log_probs([text])[0] for text in texts], abs=1e-5)
     assert model.log_probs([]) == []
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_texts_begin_with_is_worth_the_same_as_each_read_from_its_beginning(
+    layers: int,
+) -> None:
+    sentences = draw_sentences(80, seed=1)
+    _, words = numbered(*sentences)
+    torch.manual_seed(1)
+    model = RecurrentLM(SMALL.model_copy(update={"layers": layers}), words, outside=9).eval()
+    sentences += ["", "zebra", f"{sentences[0]} zebra"]
+    rows = [torch.tensor(model.number(text)) for text in sentences]
+    padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    with torch.inference_mode():
+        nats = model(padded, torch.tensor([*map(len, rows)]))
+    assert model.log_probs(sentences) == pytest.approx((-nats).tolist(), abs=1e-4)
 
 
 def test_the_words_that_it_does_not_know_share_the_probability_of_an_unknown_one() -> None:
