@@ -18,6 +18,8 @@ from asr.weights import Storage, read_weights, write_weights
 _JSON = "rnnlm.json"
 _WEIGHTS = "rnnlm.safetensors"
 
+_States = list[tuple[Tensor, Tensor]]  # of each layer (N, H), twice
+
 
 class RnnSettings(Settings):
     """The shape of the language model."""
@@ -80,12 +82,14 @@ class RecurrentLM(nn.Module):
         self.eval()
         there = self.down.weight.device
         rows = [self.number(text) for text in texts]
-        found = [0.0] * len(rows)
         # Beginnings of so many words are numbered: each by the one that is a word shorter, and its
         # last word.
         places = [0] * len(rows)
-        shape = (self.settings.layers, 1, self.settings.hidden)
-        state = torch.zeros(shape, device=there), torch.zeros(shape, device=there)
+        nothing = torch.zeros(1, self.settings.hidden, device=there)
+        states = [(nothing, nothing)] * self.settings.layers
+        hidden = [nothing[:0]]
+        words: list[int] = []
+        scored: list[list[int]] = [[] for _ in rows]  # of each text, by number of (hidden, word)
         for length in range(max(map(len, rows), default=1) - 1):
             going = [one for one, row in enumerate(rows) if length + 1 < len(row)]
             beginnings: dict[tuple[int, int], int] = {}
@@ -93,14 +97,24 @@ class RecurrentLM(nn.Module):
                 key = places[one], rows[one][length]
                 places[one] = beginnings.setdefault(key, len(beginnings))
             shorter, last = torch.tensor([*beginnings], device=there).T
-            state = state[0][:, shorter], state[1][:, shorter]
-            hidden, state = self.lstm(self.embedding(last)[:, None], state)
-            following = dict.fromkeys((places[one], rows[one][length + 1]) for one in going)
-            place, word = torch.tensor([*following], device=there).T
-            scores = dict(zip(following, self._score(hidden[place, 0], word).tolist(), strict=True))
+            states = self._read(last, [(h[shorter], c[shorter]) for h, c in states])
+            following: dict[tuple[int, int], int] = {}
             for one in going:
-                found[one] += scores[places[one], rows[one][length + 1]]
-        return found
+                key = places[one], rows[one][length + 1]
+                scored[one].append(following.setdefault(key, len(words) + len(following)))
+            hidden.append(states[-1][0][[place for place, _ in following]])
+            words += [word for _, word in following]
+        scores = self._score(torch.cat(hidden), torch.tensor(words, device=there)).tolist()
+        return [sum(scores[number] for number in numbers) for numbers in scored]
+
+    def _read(self, words: Tensor, states: _States) -> _States:
+        """(N,) words -> the states of the layers after them, from those before."""
+        inputs, after = self.embedding(words), []
+        for state, weights in zip(states, self.lstm.all_weights, strict=True):
+            # A whole LSTM packs its weights at each call, which takes longer than a word does.
+            after.append(torch.lstm_cell(inputs, state, *weights))
+            inputs = after[-1][0]
+        return after
 
     def _score(self, hidden: Tensor, words: Tensor) -> Tensor:
         """(N, H) what the layers say and (N,) the words that come -> (N,) log-probabilities."""
