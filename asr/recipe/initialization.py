@@ -61,13 +61,15 @@ def refuse_other_model(recipe: Recipe) -> None:
         return
     there, here = read_description(folder), recipe.model_dump(mode="json")
     read_text_side(folder)  # for its errors
+    layers: int = here["encoder"]["layers"]
+    added = layers - there["encoder"].get("layers", layers)
     wrong = [
         (f"{section}.{key}", there[section].get(key), here[section].get(key))
         for section in ("features", "encoder")
         for key in sorted({*there[section], *here[section]})
         if _matters(section, key, here[section])
         and there[section].get(key) != here[section].get(key)
-        and not (section == "encoder" and key == "layers" and _grows(there, here))
+        and not (section == "encoder" and key == "layers" and added > 0)
     ]
     if recipe.tokens.kind == "model" and there["normalizer"] != recipe.normalizer:
         wrong.append(("normalizer", there["normalizer"], recipe.normalizer))
@@ -167,10 +169,6 @@ def start_weights(folder: Path) -> dict[str, Tensor] | None:
 def _start(recipe: Recipe) -> Path | None:
     named = recipe.training.initialize_from
     return None if named is None else Path(named)
-
-
-def _grows(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
-    return bool(there["encoder"].get("layers", 0) < here["encoder"]["layers"])
 
 
 def _matters(section: str, key: str, here: Mapping[str, Any]) -> bool:

@@ -91,7 +91,7 @@ def _estimate_recurrent(
     kept = [*range(len(SPECIAL)), *frequent[: settings.vocabulary]]
     number = np.full(len(words), UNKNOWN, dtype=np.int32)
     number[kept] = np.arange(len(kept), dtype=np.int32)
-    # Of no word outside <unk> still stands for those that are outside the n-gram model, too.
+    # Where none is left out, <unk> stands for what the n-gram model lacks, as one word.
     outside = max(1, len(words) - len(kept))
     rnn = RecurrentLM(settings.model, [words[one] for one in kept], outside)
     perplexity = train_rnn(

@@ -44,6 +44,7 @@ class RecurrentLM(nn.Module):
         """
         super().__init__()
         self.settings, self.words, self.outside = settings, list(words), outside
+        self._share = math.log(outside)  # nats, of a word that it does not know
         self._numbers = {word: number for number, word in enumerate(self.words)}
         count, width = len(self.words), settings.embedding
         self.embedding = nn.Embedding(count, width)
@@ -120,7 +121,7 @@ class RecurrentLM(nn.Module):
         """(N, H) what the layers say and (N,) the words that come -> (N,) log-probabilities."""
         states = self.dropout(self.down(hidden))
         log_probs: Tensor = self.softmax(states, words).output.float()  # many are added up
-        return log_probs - math.log(self.outside) * (words == UNKNOWN)
+        return log_probs - self._share * (words == UNKNOWN)
 
 
 def save_rnn(folder: Path, model: RecurrentLM, storage: Storage = "float32") -> None:

@@ -249,6 +249,13 @@ def test_a_model_survives_its_folder_and_damage_is_noticed(tmp_path: Path) -> No
     save_rnn(tmp_path, model)
     texts = ["a b", "zebra"]
     assert load_rnn(tmp_path).log_probs(texts) == model.eval().log_probs(texts)
+    described = (tmp_path / "rnnlm.json").read_text(encoding="utf-8")
+    for outside in ("0", "-2", "null", '"7"'):
+        wrong = described.replace('"outside": 7', f'"outside": {outside}')
+        (tmp_path / "rnnlm.json").write_text(wrong, encoding="utf-8")
+        with pytest.raises(ModelError, match="no recurrent language model"):
+            load_rnn(tmp_path)
+    (tmp_path / "rnnlm.json").write_text(described, encoding="utf-8")
     (tmp_path / "rnnlm.safetensors").write_bytes(b"x")
     with pytest.raises(ModelError, match="no recurrent language model"):
         load_rnn(tmp_path)
