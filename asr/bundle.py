@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from asr import __version__
@@ -22,6 +23,7 @@ from asr.files import write_text
 from asr.shipped import find_model
 from asr.text import Normalizer
 from asr.tokens import TokenTable, tokens_from_json
+from asr.voices import Warps
 from asr.weights import Storage, read_weights, write_weights
 
 FORMAT = 1
@@ -52,6 +54,7 @@ class Bundle:
     tokens: TokenTable
     normalizer: Normalizer
     card: Mapping[str, Any] = field(default_factory=dict)
+    warps: Warps = ()  # voices that it hears every recording as (asr.voices)
 
     @property
     def front_end(self) -> FrontEnd:
@@ -83,17 +86,19 @@ def save_bundle(folder: Path, bundle: Bundle, storage: Storage = "float32") -> N
         "encoder": bundle.encoder.settings.model_dump(mode="json"),
         "tokens": bundle.tokens.to_json(),
         "weights": storage,
+        "warps": list(bundle.warps),
         "card": dict(bundle.card),
     }
     write_weights(folder / WEIGHTS, weights, storage)
     _write_description(folder, description)
 
 
-def update_card(folder: Path, values: Mapping[str, Any]) -> None:
-    """Write what was measured into the card of a model folder."""
+def update_model(folder: Path, card: Mapping[str, Any], warps: Warps) -> None:
+    """Write into a model folder how its model hears, and for its card what was measured so."""
     description = read_description(folder)
-    card = description.get("card", {}) | dict(values)
-    _write_description(model_folder(folder), description | {"card": card})
+    card = description.get("card", {}) | dict(card)
+    changed = {"warps": list(warps), "card": card}
+    _write_description(model_folder(folder), description | changed)
 
 
 def stored_as(description: Mapping[str, Any]) -> str:
@@ -128,7 +133,8 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     if features.cmvn == "global":
         stats = _stats(weights, features.dimension, folder / WEIGHTS)
     encoder.to(device).eval()
-    return Bundle(features, stats, encoder, tokens, normalizer, description.get("card", {}))
+    warps = _warps(description, features, where)
+    return Bundle(features, stats, encoder, tokens, normalizer, description.get("card", {}), warps)
 
 
 def read_text_side(folder: Path) -> ModelText:
@@ -162,6 +168,24 @@ def _read_settings(
             f"{where}: not a complete model description ({error}); copy the model again, or train "
             "it anew"
         ) from None
+
+
+def refuse_warps(features: FeatureSettings, warps: Warps) -> None:
+    """Raise ConfigError where features have no frequency axis that could be warped."""
+    if warps and features.kind != "log_mel":
+        raise ConfigError(
+            f"warps are of log-mel energies, and the features are {features.kind}: leave the warps "
+            "out, or train with features.kind=log_mel"
+        )
+
+
+def _warps(description: Mapping[str, Any], features: FeatureSettings, where: str) -> Warps:
+    try:
+        warps = TypeAdapter(Warps).validate_python(description.get("warps", ()))
+        refuse_warps(features, warps)
+    except (ValidationError, ConfigError) as error:
+        raise ModelError(f"{where}: warps: {one_line(error)}; copy the model again") from None
+    return warps
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from asr.emission_decoder import DecodingOptions, EmissionDecoder, searches
 from asr.errors import AsrError
 from asr.manifest import Utterance
 from asr.training.distributed import usable_cores
+from asr.voices import agreed, as_voices
 
 MANY = 50  # utterances, for which processes are worth their start
 
@@ -105,8 +106,11 @@ class Recognizer:
         """Feature matrices (T, F) of several utterances -> log-probabilities (U, V) of each."""
         lengths = torch.tensor([len(matrix) for matrix in features], device=self._device)
         padded = torch.nn.utils.rnn.pad_sequence(list(features), batch_first=True)
-        emissions = self.bundle.encoder(padded.to(self._device), lengths)
-        rows = zip(emissions.log_probs.cpu(), emissions.lengths.tolist(), strict=True)
+        warps = self.bundle.warps
+        voices = as_voices(padded.to(self._device), warps)
+        emissions = self.bundle.encoder(voices, lengths.repeat(max(1, len(warps))))
+        log_probs = agreed(emissions.log_probs, warps).cpu()
+        rows = zip(log_probs, emissions.lengths[: len(features)].tolist(), strict=True)
         return [row[:length] for row, length in rows]
 
     def _frames(self, utterance: Utterance) -> int:

@@ -14,6 +14,7 @@ from click.testing import Result
 from synthetic_speech import write_table, write_utterances
 from typer.testing import CliRunner
 
+from asr.bundle import load_bundle
 from asr.cli import app
 from asr.decoding.beam import BeamSettings
 from asr.decoding.folder import DecoderDescription, read_decoder
@@ -183,6 +184,15 @@ def test_a_recurrent_model_ranks_again_what_was_found(way: Way, rates: dict[str,
     path = next((way.folder / "test").glob("*.wav"))
     assert set(Transcriber.load(way.exp).transcribe(path).text.split()) <= set(WORDS)
     way.run("--set", text, "--set", "lm.order=2")
+
+
+def test_the_model_is_tuned_as_it_hears(way: Way, rates: dict[str, float]) -> None:
+    said = way.run("--set", "decoding.warps=[0.9, 1]")
+    assert " 7 average    up to date" in said.stderr
+    assert " 8 tune       running: settings changed: warps [] -> [0.9, 1.0]" in said.stderr
+    assert load_bundle(way.exp).warps == (0.9, 1.0)
+    way.run("--set", f"lm.text=[{way.folder / 'text.txt'}]", "--set", "lm.order=2")
+    assert load_bundle(way.exp).warps == ()
 
 
 class TestFlags:

@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("asr.dataset", "asr.batching", "asr.sources"),
     # The encoder takes the mask of valid frames from asr.features: upstream of it, and the one
     # place that says what a valid frame is.
-    ("asr.encoder", "asr.hearing", "asr.longform"),
+    ("asr.encoder", "asr.hearing", "asr.longform", "asr.voices"),
     ("asr.decoding", "asr.scoring"),
     ("asr.transcript",),
     ("asr.training",),

@@ -27,21 +27,21 @@ def warp_frequencies(features: Tensor, stretch: float) -> Tensor:
     stays. The warp is linear in bins, that is in mel, not in Hz.
 
     Args:
-        features: (T, F), log-mel energies.
+        features: (…, T, F), log-mel energies.
         stretch: below 1 the voice gets higher, above 1 lower.
 
     Returns:
-        (T, F), a new tensor.
+        (…, T, F), a new tensor.
     """
-    top = features.shape[1] - 1
+    top = features.shape[-1] - 1
     knee = _KNEE * top * min(1.0, 1 / stretch)
-    to = torch.arange(top + 1, dtype=features.dtype)
+    to = torch.arange(top + 1, dtype=features.dtype, device=features.device)
     beyond = stretch * knee + (to - knee) * (top - stretch * knee) / (top - knee)
     came = torch.where(to <= knee, stretch * to, beyond).clamp(0, top)
     below = came.long().clamp(max=max(0, top - 1))
     share = came - below
     above = (below + 1).clamp(max=top)
-    return features[:, below] * (1 - share) + features[:, above] * share
+    return features[..., below] * (1 - share) + features[..., above] * share
 
 
 def draw_masks(

@@ -1,7 +1,7 @@
 """`asr info`: what a model is."""
 
 import json as json_format
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,8 +28,8 @@ def info(
     if json:
         print(json_format.dumps(description, ensure_ascii=False, indent=1))
         return
-    encoder = load_bundle(folder).encoder
-    parameters = sum(weight.numel() for weight in encoder.parameters())
+    bundle = load_bundle(folder)
+    parameters = sum(weight.numel() for weight in bundle.encoder.parameters())
     symbols = description["tokens"]["symbols"]
     weights, size = stored_as(description), folder_bytes(model_folder(folder)) / 1e6
     rows = [
@@ -47,12 +47,19 @@ def info(
             + (" …" if len(symbols) > 60 else ""),
         ),
         ("features", _in_words(description["features"])),
+        *_voices_rows(bundle.warps),
         ("encoder", _in_words(description["encoder"])),
         *_decoding_rows(model_folder(folder)),
     ]
     width = max(len(key) for key, _ in rows)
     for key, value in rows:
         print(f"{key:<{width}}  {value}")
+
+
+def _voices_rows(warps: Sequence[float]) -> Iterator[tuple[str, str]]:
+    if warps:
+        factors = ", ".join(f"{warp:g}" for warp in warps)
+        yield "voices", f"{len(warps)}: frequencies warped by {factors}, log-probabilities averaged"
 
 
 def _decoding_rows(folder: Path) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from asr.cli.options import Device, DeviceOption
 
 if TYPE_CHECKING:
     from asr.tokens import TokenTable
+    from asr.voices import Warps
 
 _WIDE = 100  # the beam, where no other is given
 
@@ -32,6 +33,14 @@ def tune(
         int | None,
         typer.Option(min=1, help="Hypotheses kept at each frame: the most that are tried; or 100."),
     ] = None,
+    warps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FACTORS",
+            help="Hear every recording as several voices from now on, its frequencies warped by "
+            "each of these, like 0.94,1,1.06; 1 hears it as it is. Else as before.",
+        ),
+    ] = None,
     device: DeviceOption = Device.AUTO,
 ) -> None:
     """Find the weights and the blank penalty of a search that make the fewest errors on MANIFEST.
@@ -42,9 +51,10 @@ def tune(
     from then on. With --beam a model without language model searches, too.
     """
     import tempfile
+    from dataclasses import replace
 
     from asr.batching import BatchSettings
-    from asr.bundle import load_bundle, model_folder
+    from asr.bundle import load_bundle, model_folder, refuse_warps
     from asr.decoding.beam import BeamSettings
     from asr.decoding.folder import has_search, load_decoder, read_decoder
     from asr.manifest import read_manifest
@@ -57,6 +67,9 @@ def tune(
     utterances, place = read_manifest(manifest), model_folder(model)
     where = choose_device(device.value)
     bundle = load_bundle(model, where)
+    if warps is not None:
+        bundle = replace(bundle, warps=_factors(warps))
+        refuse_warps(bundle.features, bundle.warps)
     described = read_decoder(place)
     before = described.settings if described else None
     # The weights are found anew, and so is the beam; the rest stays.
@@ -80,6 +93,21 @@ def tune(
         dev = compute_development_set(bundle, utterances, BatchSettings())
         write_tuned(dev, decoder, settings, source=source, output=place, device=str(where))
     print(place)
+
+
+def _factors(text: str) -> "Warps":
+    from pydantic import TypeAdapter, ValidationError
+
+    from asr.errors import ConfigError
+    from asr.voices import Warps
+
+    try:
+        factors: Warps = TypeAdapter(Warps).validate_python(text.split(","))
+    except ValidationError:
+        raise ConfigError(
+            f"--warps {text}: expected factors from 0.5 to 1.5, like 0.94,1,1.06"
+        ) from None
+    return () if factors == (1.0,) else factors
 
 
 def _place(lm: Path, folder: Path, tokens: "TokenTable", *, characters: bool) -> None:

@@ -36,27 +36,28 @@ class StreamingEncoder:
 
     @torch.inference_mode()
     def add(self, features: Tensor, *, last: bool) -> Tensor:
-        """Add feature frames (T, F), normalised.
+        """Add feature frames (B, T, F), normalised.
 
         Args:
             features: those that follow what was added before.
             last: whether no others will follow.
 
         Returns:
-            (U, V) log-probabilities that follow those returned before; as many as are certain.
+            (B, U, V) log-probabilities that follow those returned before; as many as are certain.
         """
-        held = features if self._frames is None else torch.cat([self._frames, features])
+        held = features if self._frames is None else torch.cat([self._frames, features], dim=1)
         found = []
         size = _CHUNK * self._factor
-        while len(held) - self._computed >= size + self._ahead:
-            found.append(self._compute(held[: self._computed + size + self._ahead], _CHUNK))
+        while held.shape[1] - self._computed >= size + self._ahead:
+            found.append(self._compute(held[:, : self._computed + size + self._ahead], _CHUNK))
             dropped = max(0, self._computed + size - self._before)
-            held, self._computed = held[dropped:], self._computed + size - dropped
-        if last and len(held) > self._computed:
-            found.append(self._compute(held, -(-(len(held) - self._computed) // self._factor)))
-            held, self._computed = held[:0], 0
+            held, self._computed = held[:, dropped:], self._computed + size - dropped
+        if last and held.shape[1] > self._computed:
+            found.append(self._compute(held, -(-(held.shape[1] - self._computed) // self._factor)))
+            held, self._computed = held[:, :0], 0
         self._frames = held
-        return torch.cat(found) if found else features.new_zeros(0, self._tokens)
+        nothing = features.new_zeros(len(features), 0, self._tokens)
+        return torch.cat(found, dim=1) if found else nothing
 
     @property
     def _tokens(self) -> int:
@@ -64,12 +65,12 @@ class StreamingEncoder:
 
     def _compute(self, frames: Tensor, count: int) -> Tensor:
         """Log-probabilities of `count` encoder frames after those that were computed."""
-        lengths = torch.tensor([len(frames)], device=frames.device)
-        hidden, _ = self._encoder.subsampling(frames.unsqueeze(0), lengths)
+        lengths = torch.full((len(frames),), frames.shape[1], device=frames.device)
+        hidden, _ = self._encoder.subsampling(frames, lengths)
         first = self._computed // self._factor
         hidden = hidden[:, first : first + count]
         hidden, self._states = self._encoder.stream(hidden, self._states)
-        return self._encoder.log_probs(hidden)[0]
+        return self._encoder.log_probs(hidden)
 
 
 def _reach(encoder: Encoder) -> int:

@@ -16,6 +16,7 @@ from asr.audio import Waveform
 from asr.bundle import Bundle
 from asr.encoder.streaming import StreamingEncoder
 from asr.recognizer import Recognizer
+from asr.voices import agreed, as_voices
 
 Samples = NDArray[np.float32]
 
@@ -48,6 +49,7 @@ class CarriedHearing:
     def __init__(self, bundle: Bundle) -> None:
         """The model must be one that can carry."""
         self._front_end, self._features = bundle.front_end, bundle.features
+        self._warps = bundle.warps
         self._encoder = StreamingEncoder(bundle.encoder)
         self._device = next(bundle.encoder.parameters()).device
         self._samples: Samples = np.zeros(0, np.float32)
@@ -75,7 +77,8 @@ class CarriedHearing:
             waveform = Waveform(self._samples, self._features.sample_rate)
             features = self._front_end.features(waveform, "stream")
             self._samples = self._samples[frames * self._features.shift :]
-        rows = self._encoder.add(features.to(self._device), last=last)
+        voices = as_voices(features.unsqueeze(0).to(self._device), self._warps)
+        rows = agreed(self._encoder.add(voices, last=last), self._warps)[0]
         self._rows = torch.cat([self._rows, rows.cpu()])
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from asr.augment.settings import AugmentSettings
 from asr.batching import BatchSettings
-from asr.bundle import read_description
+from asr.bundle import read_description, refuse_warps
 from asr.card import CardSettings
 from asr.decoding.beam import BeamSettings
 from asr.doctor.settings import CheckSettings
@@ -24,6 +24,7 @@ from asr.settings import Settings
 from asr.text import NORMALIZER_NAMES
 from asr.tokens import TokenSettings
 from asr.training.settings import TrainingSettings
+from asr.voices import Warps
 from asr.weights import ExportSettings
 
 RECIPE_FILE = "recipe.yaml"
@@ -49,6 +50,9 @@ class DecodingSettings(Settings):
     batch: BatchSettings = BatchSettings()
     # Without a language model there is a search where something is said of it, else none.
     search: SearchSettings = SearchSettings()
+    # Voices that each recording is heard as: its frequencies warped by each of these factors, and
+    # the log-probabilities averaged. Fewer errors where speakers were few, more to compute.
+    warps: Warps = ()
 
 
 class ReportSettings(Settings):
@@ -116,6 +120,14 @@ class Recipe(Settings):
                     f"decoding.search.{key}: there is no language model to weigh; leave it out, or "
                     "add a section lm"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _warps_of_mel_bands(self) -> Self:
+        try:
+            refuse_warps(self.features, self.decoding.warps)
+        except ConfigError as error:
+            raise ValueError(f"decoding.warps: {error}") from None
         return self
 
     @property

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +131,7 @@ def tune(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str)
     for path in folders["average"].glob("model.*"):
         shutil.copyfile(path, output / path.name)
     where = choose_device(device)
-    bundle = load_bundle(folders["average"], where)
+    bundle = replace(load_bundle(folders["average"], where), warps=recipe.decoding.warps)
     decoder, search = None, recipe.decoding.search
     if recipe.lm is not None:
         _place(folders["lm"], output, bundle.tokens, recipe.export.weights)

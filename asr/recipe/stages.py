@@ -125,6 +125,7 @@ def build_stages(recipe: Recipe, *, corpus_folder: Path | None, device: str) -> 
             settings={
                 **part("normalizer", "export"),
                 "search": settings["decoding"]["search"],
+                "warps": settings["decoding"]["warps"],
             },
             run=lambda output, folders: language.tune(recipe, folders, output, device),
         ),

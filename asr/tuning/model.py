@@ -29,6 +29,7 @@ from asr.tokens import TokenTable
 from asr.tuning.beams import BeamRow, as_good, beams_to_try, choose_beam
 from asr.tuning.rescoring import tune_rescoring, with_neural
 from asr.tuning.weights import Tuned, tune_weights
+from asr.voices import Warps
 
 Search = Callable[[Tensor], Sequence[Hypothesis]]
 
@@ -52,6 +53,7 @@ class DevelopmentSet:
     speakers: Sequence[str | None] = ()  # of each utterance, where they are known
     audio_seconds: float = 0.0
     model_seconds: float = 0.0  # that reading, features and the model took
+    warps: Warps = ()  # voices that the emissions are the mean of
 
     def count(self, hypotheses: Sequence[Hypothesis]) -> ErrorCounts:
         """Word errors of hypotheses, one of each utterance."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from asr.batching import BatchSettings
-from asr.bundle import Bundle, read_description, stored_as, update_card
+from asr.bundle import Bundle, read_description, stored_as, update_model
 from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.folder import copy_language_model, load_decoder, save_decoder
 from asr.decoding.hypothesis import Hypothesis
@@ -50,6 +50,7 @@ def compute_development_set(
         speakers=[one.speaker for one in utterances],
         audio_seconds=sum(map(len, found.values())) * bundle.text_side.frame_seconds,
         model_seconds=time.monotonic() - started,
+        warps=bundle.warps,
     )
 
 
@@ -93,7 +94,8 @@ def write_tuned(
             "model found that was there before"
         )
     weights = stored_as(read_description(output))
-    update_card(output, measured_card(dev, tuned, device=device, weights=weights))
+    card = measured_card(dev, tuned, device=device, weights=weights)
+    update_model(output, card, dev.warps)
     return tuned
 
 

@@ -21,9 +21,9 @@ def feed(encoder: Encoder, features: Tensor, sizes: list[int]) -> Tensor:
     streaming = StreamingEncoder(encoder)
     parts, start = [], 0
     for size in sizes:
-        parts.append(streaming.add(features[start : start + size], last=False))
+        parts.append(streaming.add(features[None, start : start + size], last=False))
         start += size
-    return torch.cat([*parts, streaming.add(features[start:], last=True)])
+    return torch.cat([*parts, streaming.add(features[None, start:], last=True)], dim=1)[0]
 
 
 @pytest.mark.parametrize("cell", ["tanh", "relu", "gru", "lstm"])
@@ -58,8 +58,17 @@ def test_the_size_of_the_pieces_changes_not_a_bit() -> None:
 
 def test_a_piece_is_answered_before_the_next_one_comes() -> None:
     streaming = StreamingEncoder(make_encoder(subsampling="convolution", factor=4))
-    answered = sum(len(streaming.add(torch.randn(20, 12), last=False)) for _ in range(10))
+    answered = sum(streaming.add(torch.randn(1, 20, 12), last=False).shape[1] for _ in range(10))
     assert answered >= 200 // 4 - 20
+
+
+def test_sequences_of_a_batch_are_heard_side_by_side() -> None:
+    encoder = make_encoder(cell="gru", subsampling="convolution", factor=4)
+    several = torch.randn(3, 130, 12)
+    streaming = StreamingEncoder(encoder)
+    parts = [streaming.add(several[:, :57], last=False), streaming.add(several[:, 57:], last=True)]
+    for rows, features in zip(torch.cat(parts, dim=1), several, strict=True):
+        assert torch.allclose(rows, feed(encoder, features, []), atol=1e-5)
 
 
 def test_what_hears_backwards_cannot_be_fed_piece_by_piece() -> None:

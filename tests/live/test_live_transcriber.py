@@ -1,6 +1,7 @@
 """Live results: partial, then final; for one-way models exactly those of the whole."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,11 @@ def both_ways(tone_model: Path) -> Bundle:
     return load_bundle(tone_model)
 
 
-def test_a_one_way_model_hears_exactly_what_it_hears_in_the_whole(one_way: Bundle) -> None:
+@pytest.mark.parametrize("warps", [(), (0.94, 1.0, 1.06)])
+def test_a_one_way_model_hears_exactly_what_it_hears_in_the_whole(
+    one_way: Bundle, warps: tuple[float, ...]
+) -> None:
+    one_way = replace(one_way, warps=warps)
     samples = talk()
     hearing = CarriedHearing(one_way)
     for start in range(0, len(samples), 777):

@@ -10,7 +10,7 @@ import torch
 from synthetic_speech import RATE, make_texts, write_table, write_utterances
 from typer.testing import CliRunner
 
-from asr.bundle import Bundle, load_bundle, read_description, save_bundle, update_card
+from asr.bundle import Bundle, load_bundle, read_description, save_bundle, update_model
 from asr.cli import app
 from asr.encoder.encoder import Encoder
 from asr.errors import ConfigError, DataError, ModelError
@@ -215,7 +215,7 @@ class TestProvenance:
     def test_other_weights_do_and_another_card_does_not(self, model: Path) -> None:
         before = self.external(model)
         assert None not in before.values()
-        update_card(model, {"licence": "CC0"})
+        update_model(model, {"licence": "CC0"}, warps=())
         assert self.external(model) == before
         bundle = load_bundle(model)
         with torch.no_grad():
