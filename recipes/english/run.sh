@@ -3,7 +3,7 @@
 #   TEXT=books.txt.xz recipes/english/run.sh --corpus DIR
 set -e
 here="$(dirname "$0")"
-for step in pieces phones regularized voices rooms smooth; do
+for step in pieces phones regularized voices rooms smooth trigrams; do
     asr run "$here/$step.yaml" --exp "exp/english_$step" --stop-stage average "$@"
 done
 exec asr run "$here" --set "lm.text=[$TEXT]" "$@"
