@@ -10,6 +10,7 @@ from torch import Tensor
 from asr.encoder.encoder import Encoder, EncoderSettings, LockedDropout
 from asr.encoder.recurrent import Cell
 from asr.errors import ConfigError
+from asr.training.precision import cpu_runs_bfloat16
 
 FEATURES, TOKENS = 6, 5
 LENGTHS = [23, 9, 40, 1, 16]
@@ -136,6 +137,7 @@ def test_probabilities_sum_to_one_in_training_and_in_use(
             torch.testing.assert_close(sums, torch.ones_like(sums))
 
 
+@pytest.mark.skipif(not cpu_runs_bfloat16(), reason="this processor has no bfloat16")
 def test_log_probabilities_are_float32_under_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         log_probs = log_probs_of(make(), make_utterances())[0]

@@ -26,9 +26,19 @@ def test_auto_is_the_default_and_another_word_is_refused() -> None:
 
 
 @pytest.mark.parametrize("device", [CPU, CUDA, MPS], ids=str)
-def test_what_is_asked_for_by_name_is_done(device: torch.device) -> None:
+def test_what_is_asked_for_by_name_is_done(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
+    pretend_cpu(monkeypatch, avx2=True, avx512_f=True)
     assert uses_bfloat16("bfloat16", device)
     assert not uses_bfloat16("float32", device)
+
+
+def test_what_the_processor_cannot_do_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_cpu(monkeypatch, avx2=True, avx512_f=False)
+    with pytest.raises(ConfigError, match=r"bfloat16, .*set it to auto or float32"):
+        uses_bfloat16("bfloat16", CPU)
+    assert uses_bfloat16("bfloat16", CUDA)
 
 
 @pytest.mark.parametrize(
