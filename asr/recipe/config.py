@@ -208,7 +208,8 @@ def _complete_from_start(values: Mapping[str, Any]) -> Mapping[str, Any]:
         model = read_description(Path(named))
     except ModelError:
         return values
-    start = {key: model.get(key) for key in ("features", "encoder")} | {"tokens": {"kind": "model"}}
+    start = {key: model.get(key) for key in ("features", "encoder")}
+    start |= {"tokens": {"kind": "model"}, "decoding": {"warps": model.get("warps", [])}}
     completed: dict[str, Any] = {"normalizer": model.get("normalizer")} | dict(values)
     for key, section in start.items():
         own = values.get(key) or {}

@@ -33,8 +33,8 @@ class TrainingSettings(Settings):
     schedule: ScheduleSettings = ScheduleSettings()
     patience: int | None = Field(default=None, ge=1)  # epochs with nothing better on dev, then end
     # A model folder, an experiment, or the name of a model that comes with asr: training goes on
-    # from its weights, and what the recipe leaves open of normalizer, features, encoder and tokens
-    # is as it is there; encoder.layers may be more. None: from random ones.
+    # from its weights, and what the recipe leaves open of normalizer, features, encoder, tokens and
+    # decoding.warps is as it is there; encoder.layers may be more. None: from random ones.
     initialize_from: str | None = Field(default=None, min_length=1)
     intermediate: IntermediateSettings | None = None  # None: the loss is that of the output alone
     # How much the target must win against all other sequences of tokens, as probable as trigrams of

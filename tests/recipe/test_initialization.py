@@ -186,6 +186,15 @@ class TestRecipe:
         assert (recipe.features, recipe.encoder) == (bundle.features, bundle.encoder.settings)
         assert (recipe.normalizer, recipe.tokens.kind) == ("basic", "model")
 
+    def test_it_hears_as_many_voices_as_the_model_unless_it_says_otherwise(
+        self, model: Path
+    ) -> None:
+        update_model(model, {}, warps=(0.9, 1.0))
+        text = f"training: {{initialize_from: {model}}}\ndecoding: {{batch: {{max_frames: 500}}}}\n"
+        recipe = self.load(model, text)
+        assert (recipe.decoding.warps, recipe.decoding.batch.max_frames) == ((0.9, 1.0), 500)
+        assert self.load(model, text, "decoding.warps=[]").decoding.warps == ()
+
     def test_what_it_says_stands(self, model: Path) -> None:
         recipe = self.load(
             model,

@@ -94,7 +94,7 @@ def train(folder: Path, **settings: Any) -> tuple[RecurrentLM, float]:
     dev = close_vocabulary(*number_words(["\n".join(draw_sentences(30, seed=2))]), words)[0]
     model = make_model(words)
     chosen = RnnTrainingSettings.parse(
-        {"epochs": 3, "batch": {"max_frames": 60}, "precision": "auto"} | settings, "test"
+        {"epochs": 3, "batch": {"max_frames": 60}} | settings, "test"
     )
     return model, train_rnn(model, text, dev, chosen, folder=folder, seed=1, device=CPU)
 
