@@ -248,3 +248,19 @@ def test_of_many_words_that_sound_alike_the_frequent_ones_are_found(
     assert found[0] == "word8"
     assert len({*found} & {*words}) == 6
     assert capfd.readouterr().err == ""
+
+
+def test_what_a_narrow_search_looks_ahead_to_need_not_begin_a_sentence(
+    make_lm: Callable[..., Path],
+) -> None:
+    """Where "a" and "b" sound alike, "b" begins the more probable word, if never the first."""
+    path = make_lm([f"{one} ba ba" for one in ("ab", "a", "b", "aa", "bb")] * 9)
+    settings = BeamSettings(beam=1, lm_weight=1.0)
+    decoder = BeamDecoder(
+        TOKENS, settings, lexicon=spell(["ab", "ba"], TOKENS), language_model=path
+    )
+    rows = torch.full((6, len(TOKENS)), -9.0)
+    for frame, token in enumerate((2, 3, 1, 2, 2, 0)):
+        rows[frame, token] = 0.0
+    rows[3, 3] = -0.1
+    assert decoder(rows.log_softmax(1))[0].text == "ab ba"
