@@ -24,6 +24,7 @@ from asr.tokens import describe_characters
 Search = Callable[[Tensor], Sequence[Hypothesis]]
 
 _WEIGHTS = ("lm_weight", "word_bonus")  # of a search, and of ranking again what it has found
+_DRAFT_BEAM = 100  # the widest with which words are searched that may still change
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class EmissionDecoder:
         model: ModelText,
         search: Search | None = None,
         *,
+        draft: Search | None = None,
         reviser: Reviser | None = None,
         calibration: Calibration | None = None,
         nbest: int = 1,
@@ -52,12 +54,14 @@ class EmissionDecoder:
         Args:
             model: its tokens, and how long its frames last.
             search: makes hypotheses of log-probabilities (U, V), the best first.
+            draft: a faster one, for words that may still change; None: the same.
             reviser: has second thoughts about them.
             calibration: of the confidences of words.
             nbest: how many texts of a search are given, the best among them.
         """
         self._nbest = nbest
-        self._model, self._search, self._reviser = model, search, reviser
+        self._model, self._search, self._draft = model, search, draft or search
+        self._reviser = reviser
         self._calibration = calibration or Calibration()
 
     @classmethod
@@ -83,6 +87,7 @@ class EmissionDecoder:
         described = read_decoder(place)
         tuned = described.settings if described else None
         search: Search | None = None
+        draft: Search | None = None
         lexicon, nbest = None, 1
         if searches(folder, options):
             known = tuned.model_dump() if tuned else {}
@@ -93,7 +98,8 @@ class EmissionDecoder:
                     f"{place}: has no language model to give a weight to; `asr tune` gives it one"
                 )
             beam = load_decoder(place, model.tokens, settings)
-            search, lexicon = beam, beam.lexicon
+            narrow = settings.model_copy(update={"beam": min(settings.beam, _DRAFT_BEAM)})
+            search, draft, lexicon = beam, beam.with_settings(narrow), beam.lexicon
             if described is not None and described.rescoring is not None:
                 # What was tuned for lists that are ranked again is another weight of the n-grams.
                 given = {key: options.search[key] for key in _WEIGHTS if key in options.search}
@@ -110,7 +116,9 @@ class EmissionDecoder:
                 hotwords=_spellable(options.hotwords, model),
             )
         calibration = described.calibration if described else None
-        return cls(model, search, reviser=reviser, calibration=calibration, nbest=nbest)
+        return cls(
+            model, search, draft=draft, reviser=reviser, calibration=calibration, nbest=nbest
+        )
 
     def __call__(self, log_probs: Tensor) -> Hypothesis:
         """Decode one utterance.
@@ -118,10 +126,17 @@ class EmissionDecoder:
         Args:
             log_probs: (U, V), valid frames only.
         """
-        if self._search is None:
+        return self._decode(self._search, log_probs)
+
+    def draft(self, log_probs: Tensor) -> Hypothesis:
+        """Decode what may still change, faster: with a narrower beam, and not ranked again."""
+        return self._decode(self._draft, log_probs)
+
+    def _decode(self, search: Search | None, log_probs: Tensor) -> Hypothesis:
+        if search is None:
             best, *others = [greedy_decode(log_probs, self._model.tokens)]
         else:
-            best, *others = self._search(log_probs)[: self._nbest]
+            best, *others = search(log_probs)[: self._nbest]
         if self._reviser is not None:
             best = self._reviser(best, log_probs)
         texts = tuple((one.text, one.score) for one in others if one.text != best.text)

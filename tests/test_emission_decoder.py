@@ -61,6 +61,16 @@ def test_a_weight_of_the_ngrams_reaches_the_ranking_of_what_was_found(folder: Pa
     assert weighed(emissions()).text == "cab"
 
 
+def test_a_draft_is_what_a_search_of_a_hundred_finds_first(folder: Path) -> None:
+    """The search takes "cab", which is said often; what ranks again goes by sound alone."""
+    describe(folder, BeamSettings(beam=300, lm_weight=3.0), RescoringSettings(lm_weight=0.0))
+    decoder = EmissionDecoder.load(folder)
+    assert decoder(emissions()).text == "bad"
+    assert decoder.draft(emissions()).text == "cab"
+    greedy = EmissionDecoder.load(folder, DecodingOptions(greedy=True))
+    assert greedy.draft(emissions()) == greedy(emissions())
+
+
 def test_a_folder_says_how_many_texts_are_given_unless_the_user_does(folder: Path) -> None:
     describe(folder, BeamSettings(nbest=2))
     assert len(EmissionDecoder.load(folder)(emissions()).others) == 1

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from asr.bundle import Bundle
-from asr.decoding.hypothesis import Word
+from asr.decoding.hypothesis import Hypothesis, Word
 from asr.emission_decoder import EmissionDecoder
 from asr.live.hearing import CarriedHearing, Hearing, RepeatedHearing, can_carry
 from asr.longform.segmentation import Segmenter, SegmentSettings
@@ -80,7 +79,7 @@ class LiveTranscriber:
         done = 0
         for piece in segmenter.add(rows, last=last):
             done = piece.start + len(piece.rows)
-            words = self._words(piece.rows, piece.start)
+            words = self._words(self._decoder(piece.rows), piece.start)
             self._partial = ()
             if words:
                 yield Result(words, final=True)
@@ -88,18 +87,16 @@ class LiveTranscriber:
             # What is silent can be let go of, too, but for what may be the beginning of a word.
             rest = segmenter.held
             done = len(rows) - len(rest)
-            partial = self._words(rest, done)
+            partial = self._words(self._decoder.draft(rest), done) if len(rest) else ()
             if [word.text for word in partial] != [word.text for word in self._partial]:
                 self._partial = partial
                 yield Result(partial, final=False)
         self._hearing.forget(done)
         self._frame += done
 
-    def _words(self, rows: torch.Tensor, start: int) -> tuple[Word, ...]:
-        if len(rows) == 0:
-            return ()
+    def _words(self, hypothesis: Hypothesis, start: int) -> tuple[Word, ...]:
         seconds = (self._frame + start) * self._text.frame_seconds
         return tuple(
             replace(word, start=word.start + seconds, end=word.end + seconds)
-            for word in self._decoder(rows).words
+            for word in hypothesis.words
         )

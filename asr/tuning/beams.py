@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from asr.scoring.error_rate import ErrorCounts
 
-_NARROWER = (10, 30, 100)  # that are tried beside the widest
+_NARROWER = (10, 30, 100, 400)  # that are tried beside the widest
 _AS_GOOD = 0.001  # of the words: more errors than the best makes, and still as good
 
 

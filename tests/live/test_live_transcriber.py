@@ -1,6 +1,7 @@
 """Live results: partial, then final; for one-way models exactly those of the whole."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from synthetic_speech import RATE, make_texts, speak
+from torch import Tensor
 
 from asr.bundle import Bundle, load_bundle
-from asr.emission_decoder import EmissionDecoder
+from asr.decoding.greedy import greedy_decode
+from asr.decoding.hypothesis import Hypothesis
+from asr.emission_decoder import EmissionDecoder, Search
 from asr.live.hearing import CarriedHearing, RepeatedHearing
 from asr.live.transcriber import LiveSettings, LiveTranscriber, Result
 from asr.recognizer import Recognizer
@@ -119,6 +123,23 @@ def test_words_come_before_they_are_final(both_ways: Bundle) -> None:
     texts = [one.text for one in results[:first]]
     assert len(set(texts)) == len(texts), "only what is new is said"
     assert results[first].text.startswith(texts[0][:1])
+
+
+def test_only_what_is_final_is_searched_widely(one_way: Bundle) -> None:
+    searches: Counter[str] = Counter()
+
+    def counted(name: str) -> Search:
+        def search(rows: Tensor) -> list[Hypothesis]:
+            searches[name] += 1
+            return [greedy_decode(rows, one_way.tokens)]
+
+        return search
+
+    decoder = EmissionDecoder(one_way.text_side, counted("wide"), draft=counted("draft"))
+    live = LiveTranscriber(one_way, decoder)
+    results = [*live.add(talk()), *live.finish()]
+    assert searches["wide"] == len(finals(results)) == len(TEXTS)
+    assert searches["draft"] >= len(results) - len(TEXTS) > 0
 
 
 def test_a_model_that_hears_both_ways_forgets_what_is_final(both_ways: Bundle) -> None:
