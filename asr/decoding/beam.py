@@ -173,18 +173,22 @@ class BeamDecoder:
 
     def _build_trie(self, alike: Mapping[tuple[int, ...], Sequence[int]]) -> Trie:
         trie = Trie(max(len(self._tokens), self._space + 1), self._space)
-        # What a word is worth while it is being said; at its end the search takes that back. It is
-        # the more probable of anywhere and first in a sentence, since what models of Kneser-Ney's
-        # kind give it anywhere depends on how many words it follows, not on how often it is said.
-        places = [self._lm.start(nothing_before) for nothing_before in (True, False)]
+        worth = self._worth(len(self._lexicon or ()))
         for spelling, words in alike.items():
-            scored = [
-                (max(self._lm.score(one, number)[1] for one in places), number) for number in words
-            ]
+            scored = [(worth[number], number) for number in words]
             for score, number in sorted(scored, key=_score_first)[:_MOST_ALIKE]:
                 trie.insert(list(spelling), number, score)
         trie.smear(SmearingMode.MAX)  # a beginning is worth as much as the best word that has it
         return trie
+
+    def _worth(self, words: int) -> list[float]:
+        """What each word is worth while it is being said; at its end the search takes that back.
+
+        It is the more probable of anywhere and first in a sentence: what a Kneser-Ney model gives
+        it anywhere depends on how many words it follows, not on how often it is said.
+        """
+        score, anywhere, first = self._lm.score, self._lm.start(True), self._lm.start(False)
+        return [max(score(anywhere, one)[1], score(first, one)[1]) for one in range(words)]
 
     def _build(self, settings: BeamSettings) -> Any:
         width = (settings.beam, settings.tokens or len(self._tokens), settings.threshold)
