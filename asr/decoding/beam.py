@@ -175,9 +175,10 @@ class BeamDecoder:
         trie = Trie(max(len(self._tokens), self._space + 1), self._space)
         worth = self._worth(len(self._lexicon or ()))
         for spelling, words in alike.items():
-            scored = [(worth[number], number) for number in words]
-            for score, number in sorted(scored, key=_score_first)[:_MOST_ALIKE]:
-                trie.insert(list(spelling), number, score)
+            if len(words) > 1:
+                words = sorted(words, key=worth.__getitem__, reverse=True)[:_MOST_ALIKE]
+            for number in words:
+                trie.insert(spelling, number, worth[number])
         trie.smear(SmearingMode.MAX)  # a beginning is worth as much as the best word that has it
         return trie
 
@@ -236,10 +237,6 @@ class BeamDecoder:
                 begun += 1
             inside = said
         return len(ids)
-
-
-def _score_first(word: tuple[float, int]) -> float:
-    return -word[0]
 
 
 def _lm_name(symbol: str) -> str:
