@@ -34,10 +34,11 @@ def draw_log_probs(
 def all_texts(log_probs: Tensor) -> dict[tuple[int, ...], float]:
     """Log-probability of every sequence of tokens: the sum over all of its paths."""
     frames, tokens = log_probs.shape
+    rows = log_probs.tolist()
     found: defaultdict[tuple[int, ...], list[float]] = defaultdict(list)
     for path in itertools.product(range(tokens), repeat=frames):
         sequence = tuple(token for token, _ in itertools.groupby(path) if token)
-        found[sequence].append(sum(float(log_probs[t, k]) for t, k in enumerate(path)))
+        found[sequence].append(sum(row[token] for row, token in zip(rows, path, strict=True)))
     return {one: float(torch.tensor(logs).double().logsumexp(0)) for one, logs in found.items()}
 
 
@@ -156,11 +157,11 @@ def test_words_of_pieces_need_no_space(make_lm: Callable[..., Path], seed: int) 
     settings = BeamSettings(lm_weight=0.7, word_bonus=0.2, **WIDE)
     lexicon = spell(words, tokens)
     (found,) = BeamDecoder(tokens, settings, lexicon=lexicon, language_model=path)(log_probs)
-    scores = {}
+    scores, sounds = {}, all_texts(log_probs)
     for count in range(4):
         for said in itertools.product(words, repeat=count):
             ids = tuple(one for word in said for one in lexicon[word][0])
-            acoustic = all_texts(log_probs).get(ids)
+            acoustic = sounds.get(ids)
             if acoustic is not None:
                 text = " ".join(said)
                 scores[text] = acoustic + 0.7 * lm_log_prob(path, said) + 0.2 * count
