@@ -117,14 +117,15 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> Bundle:
     folder = model_folder(folder)
     where = str(folder / _JSON)
     weights = read_weights(folder / WEIGHTS)
-    encoder = Encoder(settings, inputs=features.dimension, tokens=len(tokens))
+    with torch.device("meta"):  # what has no memory can be compared, however large it says it is
+        encoder = Encoder(settings, inputs=features.dimension, tokens=len(tokens))
     inside = {
         name.removeprefix(_ENCODER): weight
         for name, weight in weights.items()
         if name.startswith(_ENCODER)
     }
     try:
-        encoder.load_state_dict(inside)
+        encoder.load_state_dict(inside, assign=True)
     except RuntimeError as error:
         raise ModelError(
             f"{folder / WEIGHTS}: does not fit {where} ({one_line(error)}); copy the model again"
@@ -198,13 +199,18 @@ def read_description(folder: Path) -> dict[str, Any]:
             f"{folder}: not a model folder: there is no {_JSON} in it; "
             "expected an experiment folder, exp/NAME, that `asr run` has finished, or its model"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
     version = description.get("format") if isinstance(description, dict) else None
     if version != FORMAT:
         raise ModelError(
             f"{path}: model format {version!r} came; this version of asr reads {FORMAT}; "
             "use the version that wrote it, or train again"
+        )
+    if not isinstance(description.get("card", {}), dict):
+        raise ModelError(
+            f"{path}: key 'card': {description['card']!r} came; expected an object; copy the model "
+            "again"
         )
     return dict(description)
 

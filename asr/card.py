@@ -48,7 +48,12 @@ def card_rows(card: Mapping[str, Any], weights: str) -> list[tuple[str, str]]:
     for key, value in rest.items():
         words = f"{value:.4g}" if isinstance(value, float) else str(value)
         rows.append((key.replace("_", " "), words))
-    return rows
+    return [(_printable(name), _printable(text)) for name, text in rows]
+
+
+def _printable(text: str) -> str:
+    """A text that a stranger may have written, without what would command a terminal."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _measured(rest: dict[str, Any], weights: str) -> list[tuple[str, str]]:

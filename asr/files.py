@@ -1,12 +1,15 @@
 """Output files that appear whole or not at all."""
 
+import errno
 import os
+import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asr.errors import DataError
+from asr.errors import ConfigError, DataError
 
 
 @contextmanager
@@ -14,11 +17,17 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` if the block succeeds.
 
     If the block raises (Ctrl-C included), the temporary file is removed and `path` stays as it was.
+    A link goes on leading where it led, and a pipe or a device gets what was written.
 
     Raises:
         DataError: nothing can be written there.
     """
+    if _is_device(path):
+        with _piped_file(path) as temporary:
+            yield temporary
+        return
     with _named(path):
+        path = _followed(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
@@ -42,6 +51,58 @@ def write_text(path: Path, text: str) -> None:
     """
     with whole_file(path) as temporary, _named(path):
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise DataError where `whole_file` would, before there is something to write.
+
+    The folder is made if it is not there.
+    """
+    with _named(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not _is_device(path):
+            folder = _followed(path).parent
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+
+
+def refuse_overlap(inputs: Iterable[Path], outputs: Iterable[Path | None]) -> None:
+    """Raise ConfigError where a file to be written is to be read, too, or written twice."""
+    taken = {_followed(path) for path in inputs}
+    for path in outputs:
+        if path is not None and not _is_device(path):
+            if _followed(path) in taken:
+                raise ConfigError(
+                    f"{path}: this file is given for two things; give what is to be written "
+                    "another name"
+                )
+            taken.add(_followed(path))
+
+
+def _followed(path: Path) -> Path:
+    """Where a path leads, links followed."""
+    return Path(os.path.realpath(path))
+
+
+def _is_device(path: Path) -> bool:
+    """Whether something is there that is neither a file nor a folder."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+@contextmanager
+def _piped_file(path: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / "whole"
+        temporary.touch()
+        yield temporary
+        with _named(path), temporary.open("rb") as whole, path.open("wb") as device:
+            shutil.copyfileobj(whole, device)
 
 
 @contextmanager

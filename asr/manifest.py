@@ -150,9 +150,13 @@ def _seconds(
         raise DataError(f"{where}: key '{key}' is missing; every line needs it (in seconds)")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"{where}: key '{key}': {value!r} came; expected a number of seconds")
-    if not math.isfinite(value) or value < 0:
+    try:
+        seconds = float(value)
+    except OverflowError:  # a whole number of 400 digits
+        value = seconds = math.inf
+    if not math.isfinite(seconds) or seconds < 0:
         raise DataError(f"{where}: key '{key}': {value} came; expected seconds, 0 or more")
-    return float(value)
+    return seconds
 
 
 def _to_record(utterance: Utterance, folder: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 class Settings(BaseModel):
     """Frozen settings that refuse unknown keys and wrong types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str | Callable[[str], str]) -> Self:

@@ -28,9 +28,19 @@ def choose_model(folder: str | Path | None = None) -> Path:
 
 
 def find_model(folder: Path) -> Path:
-    """What a path means: a model that comes with asr may be given by its name, as `english`."""
+    """What a path means: a model that comes with asr may be given by its name, as `english`.
+
+    Raises:
+        ModelError: whether anything is there cannot be told.
+    """
     shipped = _MODELS / folder
-    named = len(folder.parts) == 1 and not folder.exists() and (shipped / _JSON).is_file()
+    try:
+        named = len(folder.parts) == 1 and not folder.exists() and (shipped / _JSON).is_file()
+        (folder / _JSON).exists()
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: cannot be opened ({error.strerror}); check its name and your rights to it"
+        ) from None
     return shipped if named else folder
 
 

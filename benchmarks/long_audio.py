@@ -6,8 +6,8 @@
     python benchmarks/long_audio.py --model exp/mini --stitching talk.flac other.wav
     python benchmarks/long_audio.py --model exp/mini --manifest exp/mini/01_prepare/dev.jsonl
 
-The untrained model says a word now and then. Memory is the peak of the whole process; what each
-hour adds to it is what its words take, on their way to the output.
+The untrained model says a word now and then. Memory is the peak of the process and of those that
+search for it, together; what each hour adds is what its words take, on their way to the output.
 
 `--stitching` tells by how much log-probabilities that were heard in windows and joined differ from
 those of the whole recording heard at once (`--seconds` of each; of noise where none is named). A
@@ -21,7 +21,6 @@ utterances heard one by one.
 import argparse
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -55,6 +54,7 @@ from asr.transcription.transcriber import Recording, Transcriber
 RATE = 16000
 GAP_SECONDS = 0.5
 MINUTE = 60
+_LOOK_EVERY = 0.1  # seconds, at the memory
 
 
 @dataclass(frozen=True)
@@ -201,14 +201,37 @@ def repeat(path: Path, seconds: float, speech: Path | None) -> Path:
 def transcribe(model: Path, path: Path, *more: str) -> Cost:
     """Run `asr transcribe` in a process of its own."""
     command = [sys.executable, "-m", "asr", "transcribe", "--model", str(model), str(path)]
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
+    return run_measured([*command, *more])
+
+
+def run_measured(command: Sequence[str]) -> Cost:
+    """Run a command, and add up the memory of it and of all processes it starts."""
+    started, peak = time.perf_counter(), 0.0
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while True:
+        try:
+            status = process.wait(_LOOK_EVERY)
+            break
+        except subprocess.TimeoutExpired:
+            peak = max(peak, _megabytes(process.pid))
     if status:
-        raise SystemExit(f"{' '.join(command)}: status {os.waitstatus_to_exitcode(status)}")
-    return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024)
+        raise SystemExit(f"{' '.join(command)}: status {status}")
+    return Cost(time.perf_counter() - started, peak)
+
+
+def _megabytes(process: int) -> float:
+    """Of a process and those below it; what several share counts once."""
+    found, waiting = 0, [process]
+    while waiting:
+        place = Path("/proc", str(waiting.pop()))
+        try:
+            shares = (place / "smaps_rollup").read_text().splitlines()
+            found += sum(int(line.split()[1]) for line in shares if line.startswith("Pss:"))
+            for children in place.glob("task/*/children"):
+                waiting += map(int, children.read_text().split())
+        except (OSError, ValueError):  # it has ended meanwhile
+            continue
+    return found / 1024
 
 
 def compare(model: Path, utterances: Sequence[Utterance]) -> None:

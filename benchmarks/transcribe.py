@@ -9,14 +9,11 @@ wheel, transcribes the same files up to `--sphinx-seconds`, on one core.
 
 import argparse
 import importlib.util
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from long_audio import make_model, repeat, transcribe
+from long_audio import make_model, repeat, run_measured, transcribe
 
 _SPHINX = """
 import sys, soundfile
@@ -48,21 +45,8 @@ def main() -> None:
             cost = transcribe(model, path)
             report("asr transcribe", seconds, cost.seconds, cost.megabytes)
             if importlib.util.find_spec("pocketsphinx") and seconds <= chosen.sphinx_seconds:
-                report("pocketsphinx", seconds, *run_sphinx(path))
-
-
-def run_sphinx(path: Path) -> tuple[float, float]:
-    """Seconds and megabytes."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SPHINX, str(path)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"pocketsphinx: status {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+                cost = run_measured([sys.executable, "-c", _SPHINX, str(path)])
+                report("pocketsphinx", seconds, cost.seconds, cost.megabytes)
 
 
 def report(name: str, seconds: float, took: float, megabytes: float) -> None:

@@ -198,3 +198,23 @@ def test_statistics_of_other_features_are_refused(saved: Path) -> None:
     edit_weights(saved, lambda weights: weights.update({"stats.mean": torch.zeros(13)}))
     with pytest.raises(ModelError, match=r"model.safetensors: .*stats.mean.*12"):
         load_bundle(saved)
+
+
+def test_a_description_of_more_than_there_is_takes_no_memory(saved: Path) -> None:
+    """41 GB, were it made before it is compared."""
+    edit(saved, lambda description: description["encoder"].update(hidden=10_000_000))
+    with pytest.raises(ModelError, match="does not fit"):
+        load_bundle(saved)
+
+
+@pytest.mark.parametrize("card", [None, [1], "a card"], ids=repr)
+def test_a_card_that_is_no_object_is_refused(saved: Path, card: Any) -> None:
+    edit(saved, lambda description: description.update(card=card))
+    with pytest.raises(ModelError, match=r"model.json: key 'card'"):
+        load_bundle(saved)
+
+
+def test_json_without_end_is_refused(saved: Path) -> None:
+    (saved / "model.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match=r"model.json: cannot be read"):
+        load_bundle(saved)

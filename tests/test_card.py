@@ -104,3 +104,7 @@ def test_a_card_of_before_says_what_it_said() -> None:
 def test_a_damaged_card_is_an_error_of_the_model(dev: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="card: its figures cannot be read"):
         card_rows({"dev": dev}, "float32")
+
+
+def test_a_card_does_not_command_the_terminal() -> None:
+    assert card_rows({"title": "a\x1b[31mb\x07"}, "float32") == [("title", "a\\x1b[31mb\\x07")]

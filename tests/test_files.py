@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from asr.errors import DataError
-from asr.files import whole_file, write_text
+from asr.errors import ConfigError, DataError
+from asr.files import refuse_overlap, refuse_unwritable, whole_file, write_text
 
 
 def test_a_file_appears_only_at_the_end(tmp_path: Path) -> None:
@@ -72,3 +72,41 @@ def test_a_full_disk_is_named_and_leaves_nothing(
     with pytest.raises(DataError, match=r"a\.txt: cannot be written \(No space left on device\)"):
         write_text(tmp_path / "a.txt", "words")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_goes_on_leading_where_it_led(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "inner" / "out.txt")
+    for words in ("new", "newer"):
+        write_text(tmp_path / "link", words)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "inner" / "out.txt").read_text() == words
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names there")
+def test_a_pipe_gets_what_is_written_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(pipe, "words")
+    assert os.read(reader, 100) == b"words"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_what_cannot_be_written_is_refused_before(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "below.txt", tmp_path / ("x" * 300)):
+        with pytest.raises(DataError, match="cannot be written"):
+            refuse_unwritable(path)
+    refuse_unwritable(tmp_path / "new" / "out.txt")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_what_is_read_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "read")
+    (tmp_path / "read").touch()
+    refuse_overlap([tmp_path / "read"], [tmp_path / "written", None, Path(os.devnull)])
+    for outputs in ([tmp_path / "read"], [tmp_path / "link"], [tmp_path / "x", tmp_path / "x"]):
+        with pytest.raises(ConfigError, match="given for two things"):
+            refuse_overlap([tmp_path / "read"], outputs)

@@ -90,6 +90,7 @@ def test_blank_lines_and_a_byte_order_mark_are_no_matter(tmp_path: Path) -> None
         (GOOD | {"duration": True}, "key 'duration': True came"),
         (GOOD | {"duration": -1}, "key 'duration': -1 came; expected seconds, 0 or more"),
         (GOOD | {"duration": float("nan")}, "key 'duration': nan came"),
+        (GOOD | {"duration": 10**400}, "key 'duration': inf came"),
         (GOOD | {"offset": -0.5}, r"key 'offset': -0\.5 came"),
         (GOOD | {"text": 5}, "key 'text': 5 came"),
         (GOOD | {"speaker": ""}, "key 'speaker': '' came"),

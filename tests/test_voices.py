@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from asr.augment.spectrogram import warp_frequencies
 from asr.bundle import Bundle, load_bundle, save_bundle
 from asr.cli import app
-from asr.errors import ConfigError, ModelError
+from asr.decoding.folder import read_decoder, save_decoder
+from asr.errors import ConfigError, DataError, ModelError
 from asr.export import export_model
-from asr.manifest import write_manifest
+from asr.manifest import read_manifest, write_manifest
 from asr.recipe.config import default_recipe
 from asr.recognizer import Recognizer
 from asr.voices import agreed
@@ -127,6 +128,35 @@ class TestTuning:
         alone = load_bundle(model)
         assert alone.warps == ()
         assert alone.card["calibration_error"] != several.card["calibration_error"]
+
+    def test_nothing_is_tuned_by_what_nobody_has_written_down(self, model: Path) -> None:
+        manifest = model.parent / "dev.jsonl"
+        utterances = read_manifest(manifest)
+        write_manifest(manifest, [replace(utterances[0], text=None), *utterances[1:]])
+        before = sorted(path.name for path in model.iterdir())
+        result = CliRunner().invoke(app, ["tune", str(model), str(manifest)])
+        assert isinstance(result.exception, DataError)
+        assert f"1 of {len(utterances)} utterances have no key 'text'" in str(result.exception)
+        assert sorted(path.name for path in model.iterdir()) == before
+
+    def test_a_wide_beam_stays_where_no_other_is_asked_for(self, model: Path) -> None:
+        """100 is what is tried where the model has no wider one."""
+        for given, tried in (
+            (("--beam", "250"), 250),
+            ((), 250),
+            (("--beam", "30"), 30),
+            ((), 100),
+        ):
+            self.tune(model, *given)
+            beams = json.loads((model / "tune.json").read_text())["beams"]
+            assert max(row["beam"] for row in beams) == tried
+            described = read_decoder(model)
+            assert described is not None
+            assert described.settings is not None
+            save_decoder(
+                model,
+                replace(described, settings=described.settings.model_copy(update={"beam": tried})),
+            )
 
     @pytest.mark.parametrize("wrong", ["", "wide", "0.9;1", "0.1,1", "nan"])
     def test_factors_are_numbers_near_one(self, model: Path, wrong: str) -> None:

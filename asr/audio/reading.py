@@ -45,8 +45,14 @@ def load_audio(path: Path, *, offset: float = 0.0, duration: float | None = None
 @contextmanager
 def open_recording(path: Path) -> Iterator[Recording]:
     """Open a recording by libsndfile or else by FFmpeg, and close it. Raises AudioError."""
-    _refuse_no_file(path)
-    with closing(_open(path)) as recording:
+    try:
+        _refuse_no_file(path)
+        opened = _open(path)
+    except OSError as error:
+        raise AudioError(
+            f"{path}: cannot be opened ({error.strerror}); check its name and your rights to it"
+        ) from None
+    with closing(opened) as recording:
         yield recording
 
 

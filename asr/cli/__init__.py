@@ -65,7 +65,7 @@ def main() -> None:
     # garbage every 700, and once more at the end, takes a tenth of the time of a short recording.
     gc.set_threshold(_OBJECTS)
     atexit.register(gc.freeze)
-    _take_surrogates(sys.stdout)
+    _take_anything(sys.stdout)
     try:
         app()
     except AsrError as error:
@@ -73,9 +73,10 @@ def main() -> None:
         sys.exit(2)
 
 
-def _take_surrogates(stream: object) -> None:
-    """Show half a pair of UTF-16, which JSON may hold, as an escape: it should not end anything."""
-    if isinstance(stream, io.TextIOWrapper) and (
-        stream.encoding.lower() == "utf-8" and stream.errors == "strict"
-    ):
+def _take_anything(stream: object) -> None:
+    """Show what cannot be written as an escape: it should not end anything.
+
+    That is half a pair of UTF-16, which JSON may hold, or a letter that a terminal does not know.
+    """
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
         stream.reconfigure(errors="backslashreplace")

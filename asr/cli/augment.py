@@ -42,16 +42,15 @@ def augment(
     """
     if out.suffix.lower() != ".wav":
         raise ConfigError(f"{out}: a WAV file is written; expected a name that ends in .wav")
-    for output in (out, picture):
-        if output is not None and output.resolve() == file.resolve():
-            raise ConfigError(f"{output}: is the recording itself; expected another file to write")
 
     from asr.dataset import FrontEnd
     from asr.features import FeatureExtractor
+    from asr.files import refuse_overlap
     from asr.hearing import draw_picture, hear, write_waveform
     from asr.manifest import Utterance
     from asr.recipe.config import default_recipe, load_recipe
 
+    refuse_overlap([file], [out, picture])
     settings = load_recipe(recipe, overrides or []) if recipe else default_recipe(overrides or [])
     front_end = FrontEnd(FeatureExtractor(settings.features), None)
     heard = hear(

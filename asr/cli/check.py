@@ -91,9 +91,9 @@ def check(
     """
     from asr.doctor.page import write_page
     from asr.doctor.visit import Doctor, load_recognizer
-    from asr.files import write_text
+    from asr.files import refuse_overlap, write_text
 
-    _refuse_contradictions(manifests, [json, html, fix])
+    refuse_overlap(manifests, [json, html, fix])
     _refuse_idle(
         [
             ("--remove", bool(remove) and fix is None, "--fix"),
@@ -140,16 +140,6 @@ def _refuse_idle(options: list[tuple[str, bool, str]]) -> None:
                 f"{option}: came without {other}, and means nothing then; give {other}, too, or "
                 "leave it out"
             )
-
-
-def _refuse_contradictions(manifests: list[Path], outputs: list[Path | None]) -> None:
-    """Raise ConfigError where one file would be two things."""
-    taken = {path.resolve() for path in manifests}
-    for path in outputs:
-        if path is not None and path.resolve() in taken:
-            raise ConfigError(f"{path}: this file is given for two things; give it another name")
-        if path is not None:
-            taken.add(path.resolve())
 
 
 def _refuse_fix(fix: Path, manifests: list[Path], remove: list[str], *, force: bool) -> None:

@@ -44,6 +44,7 @@ def decode(
     """
     from asr.batching import BatchSettings
     from asr.decoding.hypotheses import collect, hypothesis_line, write_hypotheses
+    from asr.files import refuse_overlap, refuse_unwritable
     from asr.manifest import read_manifest
     from asr.recognizer import Recognizer, decoding_pool
     from asr.shipped import choose_model
@@ -58,6 +59,9 @@ def decode(
         bonus=hotword_bonus,
         nbest=nbest,
     )
+    if output is not None:
+        refuse_overlap([manifest], [output])
+        refuse_unwritable(output)
     recognizer = Recognizer.load(folder, choose_device(device.value), options)
     with decoding_pool(folder, options, len(utterances)) as pool:
         answers = recognizer.transcribe_all(utterances, BatchSettings(), pool)

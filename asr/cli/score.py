@@ -118,6 +118,7 @@ def score(
 
     Two hypotheses are compared: by how much one is better, and how sure that is.
     """
+    from asr.files import refuse_overlap
     from asr.scoring.analysis import Questions, analyse, read_vocabulary
     from asr.scoring.bootstrap import Bootstrap
     from asr.scoring.comparison import compare
@@ -128,6 +129,8 @@ def score(
     from asr.text import Normalizer
 
     _refuse(hypotheses, pra, ctm)
+    read = [reference, *hypotheses, *(one for one in (speakers, vocabulary) if one is not None)]
+    refuse_overlap(read, [json, html, pra, ctm, *_trn_files(trn, len(hypotheses))])
     if parallel and missing is MissingHypotheses.COUNT:
         raise ConfigError(
             "--missing count: came with --parallel, whose files have the same lines, so that none "
@@ -253,6 +256,14 @@ def _show_normalised(test_set: "TestSet", rule: "Normalizer") -> None:
         print_changes(system.name, system.texts, rule)
 
 
+def _trn_files(prefix: Path | None, systems: int) -> list[Path]:
+    """The files of --trn: what was said, and what each system has recognised."""
+    if prefix is None:
+        return []
+    names = ["hyp"] if systems == 1 else [f"hyp{number + 1}" for number in range(systems)]
+    return [prefix.with_name(f"{prefix.name}.{name}.trn") for name in ("ref", *names)]
+
+
 def _write_sclite(
     test_set: "TestSet",
     analyses: "Sequence[Analysis]",
@@ -265,10 +276,10 @@ def _write_sclite(
     from asr.scoring.outputs import write_ctm, write_pra, write_trn
 
     if trn:
-        write_trn(trn.with_name(f"{trn.name}.ref.trn"), analyses[0].scored, reference=True)
-        for number, one in enumerate(analyses, start=1):
-            side = f"hyp{number}" if len(analyses) > 1 else "hyp"
-            write_trn(trn.with_name(f"{trn.name}.{side}.trn"), one.scored, reference=False)
+        said, *recognised = _trn_files(trn, len(analyses))
+        write_trn(said, analyses[0].scored, reference=True)
+        for path, one in zip(recognised, analyses, strict=True):
+            write_trn(path, one.scored, reference=False)
     if pra:
         write_pra(pra, analyses[0].scored)
     if ctm:

@@ -54,6 +54,10 @@ def transcribe(
     output_dir: Annotated[
         Path | None, typer.Option(help="Folder that gets a file for each transcript.")
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Overwrite files beside the recordings, with --output-dir."),
+    ] = False,
     channels: Annotated[
         Channels, typer.Option(help="Mix channels, or transcribe each by itself.")
     ] = Channels.MIX,
@@ -96,7 +100,7 @@ def transcribe(
             greedy=no_lm, beam=beam, lm_weight=lm_weight, hotwords=hotwords, bonus=hotword_bonus
         )
         names = tuple(name.strip() for name in (formats or "").split(",") if name.strip())
-        delivery = Delivery(names, output, output_dir, _cues(names, line_length, lines))
+        delivery = Delivery(names, output, output_dir, force, _cues(names, line_length, lines))
         if stream:
             _refuse_beside_stream(files, files_from, delivery, channels)
         if threads is not None:

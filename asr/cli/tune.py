@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from asr.tokens import TokenTable
     from asr.voices import Warps
 
-_WIDE = 100  # the beam, where no other is given
+_WIDE = 100  # the beam, where no other is given and the model has no wider one
 
 
 def tune(
@@ -31,7 +31,10 @@ def tune(
     ] = False,
     beam: Annotated[
         int | None,
-        typer.Option(min=1, help="Hypotheses kept at each frame: the most that are tried; or 100."),
+        typer.Option(
+            min=1,
+            help="Hypotheses kept at each frame, at most: else as the model has, or 100.",
+        ),
     ] = None,
     warps: Annotated[
         str | None,
@@ -75,7 +78,7 @@ def tune(
     # The weights are found anew, and so is the beam; the rest stays.
     settings = (before or BeamSettings()).model_copy(
         update={
-            "beam": beam or _WIDE,
+            "beam": beam or max(_WIDE, before.beam if before else 0),
             "lm_weight": BeamSettings().lm_weight,
             "word_bonus": 0.0,
             "blank_penalty": 0.0,

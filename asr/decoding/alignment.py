@@ -32,6 +32,7 @@ class WordSpan:
     start: int  # encoder frame
     end: int  # encoder frame after the last one
     log_prob: float  # mean of those of its tokens
+    tokens: tuple[int, ...]  # that it is said with, without spaces
 
 
 def align_tokens(log_probs: Tensor, ids: Sequence[int]) -> list[TokenSpan]:
@@ -94,4 +95,4 @@ def align_words(log_probs: Tensor, hypothesis: Hypothesis, tokens: TokenTable) -
 
 def _join(spans: Sequence[TokenSpan], text: str) -> WordSpan:
     mean = sum(span.log_prob for span in spans) / len(spans)
-    return WordSpan(text, spans[0].start, spans[-1].end, mean)
+    return WordSpan(text, spans[0].start, spans[-1].end, mean, tuple(span.token for span in spans))

@@ -95,16 +95,18 @@ def read_decoder(folder: Path) -> DecoderDescription | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        search = content["settings"]
+        search, penalty = content["settings"], content["spelling_penalty"]
+        if not isinstance(penalty, float | int | None):
+            raise TypeError(f"spelling_penalty: {penalty!r} came; expected a number or null")
         return DecoderDescription(
             None if search is None else BeamSettings.parse(search, f"{path}: settings"),
             Calibration.parse(content["calibration"], f"{path}: calibration"),
-            content["spelling_penalty"],
+            penalty,
             None
             if content["rescoring"] is None
             else RescoringSettings.parse(content["rescoring"], f"{path}: rescoring"),
         )
-    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy the model again") from None
 
 

@@ -6,7 +6,7 @@ nor on what else is decoded.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from asr.decoding.beam import BeamDecoder, BeamSettings
+from asr.errors import AsrError
 from asr.processes import interrupts_later, make_workers
 
 _Key = TypeVar("_Key")
@@ -30,7 +31,7 @@ class DecodingPool(Generic[_Answer]):
     def __init__(self, load: Callable[[], Callable[[Tensor], _Answer]], processes: int) -> None:
         """`load` makes the decoder, and is sent to the processes by pickle."""
         self._executor = make_workers(processes, _begin, load)
-        self._window = _AHEAD * processes
+        self._processes, self._window = processes, _AHEAD * processes
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +55,22 @@ class DecodingPool(Generic[_Answer]):
 
         Returns:
             The utterances in the same order, each with what the decoder makes of it.
+
+        Raises:
+            AsrError: a process was ended before it had done its work.
         """
+        try:
+            yield from self._decode(utterances, settings)
+        except BrokenExecutor:
+            raise AsrError(
+                f"one of the {self._processes} processes that search was ended from outside, as "
+                "systems do where memory runs out, since each holds the language model; make room, "
+                "or use fewer: asr transcribe --threads 1"
+            ) from None
+
+    def _decode(
+        self, utterances: Iterable[tuple[_Key, Tensor]], settings: BeamSettings | None
+    ) -> Iterator[tuple[_Key, _Answer]]:
         waiting: deque[tuple[_Key, Future[_Answer]]] = deque()
         for key, rows in utterances:
             # As an array: torch would send tensors by way of shared memory, of which there is

@@ -43,7 +43,8 @@ class Rescorer:
             settings: the weights.
             language_model: texts -> their log-probabilities, in nats; None: there is no second one.
         """
-        width = decoder.settings.model_copy(update={"nbest": settings.nbest})
+        longest = max(settings.nbest, decoder.settings.nbest)
+        width = decoder.settings.model_copy(update={"nbest": longest})
         self._decoder, self._language_model = decoder.with_settings(width), language_model
         self._tokens, self._settings = tokens, settings
 

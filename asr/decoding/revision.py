@@ -6,8 +6,9 @@ said in its frames: what the model spells there by ear, and the words that the u
 else of the hypothesis stays as it is.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from asr.decoding.likelihood import log_likelihoods
 from asr.tokens import TokenTable
 
 _LONGEST = 3  # words that one other may stand for
+_WAYS = 8  # of saying a hotword, at most
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,15 @@ class Hotwords:
 
     texts: tuple[str, ...]
     bonus: float = 8.0  # nats by which each may be less probable than what was found
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What may have been said, and how."""
+
+    text: str
+    tokens: tuple[int, ...]
+    worth: float = 0.0  # nats for it
 
 
 class Reviser:
@@ -49,7 +60,8 @@ class Reviser:
             hotwords: spelled with tokens there are.
         """
         self._tokens, self._lexicon = tokens, lexicon
-        self._penalty, self._hotwords = spelling_penalty, hotwords
+        self._penalty = spelling_penalty
+        self._hoped = list(_hoped(hotwords, tokens)) if hotwords else []
 
     def __call__(self, hypothesis: Hypothesis, log_probs: Tensor) -> Hypothesis:
         """Return the hypothesis with other words where they are more probable.
@@ -60,52 +72,69 @@ class Reviser:
         """
         words = align_words(log_probs, hypothesis, self._tokens)
         gains = [
-            (gain, first, count, text)
+            (gain, first, count, other)
             for count in range(1, min(_LONGEST, len(words)) + 1)
             for first in range(len(words) - count + 1)
-            for gain, text in self._alternatives(words, first, count, log_probs)
+            for gain, other in self._alternatives(words, first, count, log_probs)
             if gain > 0
         ]
-        said: list[str | None] = [word.text for word in words]
+        said: list[_Reading | None] = [_Reading(word.text, word.tokens) for word in words]
         taken = [False] * len(words)
-        for _, first, count, text in sorted(gains, reverse=True):
+        for _, first, count, other in sorted(gains, key=lambda one: -one[0]):
             place = slice(first, first + count)
             if not any(taken[place]):
-                said[place] = [text, *[None] * (count - 1)]
+                said[place] = [other, *[None] * (count - 1)]
                 taken[place] = [True] * count
         if not any(taken):
             return hypothesis
-        return self._with_text(" ".join(one for one in said if one), hypothesis, log_probs)
+        kept = [one for one in said if one]
+        ids = _joined([one.tokens for one in kept], self._tokens.space)
+        frames = tuple(span.start for span in align_tokens(log_probs, ids))
+        return Hypothesis(" ".join(one.text for one in kept), ids, frames, hypothesis.score)
 
     def _alternatives(
         self, words: Sequence[WordSpan], first: int, count: int, log_probs: Tensor
-    ) -> list[tuple[float, str]]:
+    ) -> list[tuple[float, _Reading]]:
         """What else may have been said there, with how much more it is worth."""
         last = first + count - 1
         start = words[first - 1].end if first else 0
         end = words[last + 1].start if last + 1 < len(words) else len(log_probs)
         rows = log_probs[start:end]
         here = " ".join(word.text for word in words[first : last + 1])
-        others: dict[str, float] = {}
+        found = _joined([word.tokens for word in words[first : last + 1]], self._tokens.space)
+        others = [one for one in self._hoped if one.text != here]
         if count == 1 and self._penalty is not None and self._lexicon is not None:
             spelled = greedy_decode(rows, self._tokens).text
-            if spelled and " " not in spelled and spelled not in self._lexicon:
-                others[spelled] = -self._penalty
-        for text in self._hotwords.texts if self._hotwords else ():
-            others[text] = self._hotwords.bonus if self._hotwords else 0.0
-        others.pop(here, None)
+            known = {here, *(one.text for one in others)}
+            if (
+                spelled
+                and " " not in spelled
+                and not (spelled in self._lexicon or spelled in known)
+            ):
+                ids = tuple(self._tokens.encode(spelled))
+                others.append(_Reading(spelled, ids, -self._penalty))
         if not others:
             return []
         space = [] if self._tokens.space is None else [self._tokens.space]
         before, after = space if first else [], space if last + 1 < len(words) else []
         scores = log_likelihoods(
-            rows, [[*before, *self._tokens.encode(text), *after] for text in (here, *others)]
+            rows, [[*before, *ids, *after] for ids in (found, *(one.tokens for one in others))]
         )
-        gains = zip(scores[1:], others.items(), strict=True)
-        return [(score + worth - scores[0], text) for score, (text, worth) in gains]
+        gains = zip(scores[1:], others, strict=True)
+        return [(score + one.worth - scores[0], one) for score, one in gains]
 
-    def _with_text(self, text: str, hypothesis: Hypothesis, log_probs: Tensor) -> Hypothesis:
-        ids = self._tokens.encode(text)
-        spans = align_tokens(log_probs, ids)
-        frames = tuple(span.start for span in spans)
-        return Hypothesis(text, tuple(ids), frames, hypothesis.score)
+
+def _hoped(hotwords: Hotwords, tokens: TokenTable) -> Iterator[_Reading]:
+    """Each hotword in each way of saying it."""
+    for text in hotwords.texts:
+        ways = product(*(tokens.spellings(word) for word in text.split()))
+        for words in islice(ways, _WAYS):
+            yield _Reading(text, _joined(words, tokens.space), hotwords.bonus)
+
+
+def _joined(words: Sequence[Sequence[int]], space: int | None) -> tuple[int, ...]:
+    """Words in tokens -> a text in tokens."""
+    ids = list(words[0])
+    for word in words[1:]:
+        ids += word if space is None else [space, *word]
+    return tuple(ids)

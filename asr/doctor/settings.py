@@ -10,7 +10,8 @@ class CheckSettings(Settings):
 
     max_bad_fraction: float = Field(default=0.01, ge=0, le=1)  # more unusable ones stop
     min_seconds: float = Field(default=0.1, ge=0)  # shorter recordings hold no word
-    max_seconds: float = Field(default=40.0, gt=0)  # longer ones do not fit in a training batch
+    # Longer ones do not fit in a training batch.
+    max_seconds: float = Field(default=40.0, gt=0, allow_inf_nan=True)
 
 
 class Limits(Settings):

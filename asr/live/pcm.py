@@ -1,5 +1,6 @@
 """A stream of PCM sound on a pipe: WAV as recorders write it, or plain 16-bit samples."""
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,15 @@ from numpy.typing import NDArray
 from asr.errors import AudioError
 
 Samples = NDArray[np.float32]
+
+# How files begin that are no PCM sound, and at which byte that stands.
+_OTHERS = (
+    *((0, start) for start in (b"fLaC", b"OggS", b"ID3", b"RF64", b"riff", b"FORM", b"caff")),
+    *((0, start) for start in (b".snd", b"#!AMR", b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75")),
+    (4, b"ftyp"),
+)
+# A length that a recorder writes who does not know it yet: 0, or about as much as there can be.
+_UNKNOWN_LENGTH = 0x7FFF0000
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _TYPES: dict[tuple[int, int], str] = {(_PCM, 16): "<i2", (_PCM, 32): "<i4", (_FLOAT, 32): "<f4"}
@@ -49,32 +59,33 @@ def read_pcm(stream: BinaryIO, sample_rate: int) -> Iterator[Samples]:
     if not head:
         raise AudioError("-: nothing came on standard input; check the program before the pipe")
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        format, rest = _read_wav_head(stream), b""
-    elif head[:4] in (b"fLaC", b"OggS") or head[:3] == b"ID3" or head[4:8] == b"ftyp":
+        format, length = _read_wav_head(stream)
+        rest = b""
+    elif any(head[at:].startswith(start) for at, start in _OTHERS):
         raise AudioError(
-            "-: a compressed file came; --stream expects WAV or plain 16-bit samples: "
+            "-: a file of another kind came; --stream expects WAV or plain 16-bit samples: "
             "ffmpeg -i FILE -f wav - | asr transcribe --stream -"
         )
     else:
-        format, rest = PcmFormat(sample_rate), head
+        format, length, rest = PcmFormat(sample_rate), None, head
     resampler = None
     if format.sample_rate != sample_rate:
         resampler = soxr.ResampleStream(format.sample_rate, sample_rate, 1, dtype="float32")
-    for samples in _blocks(stream, format, rest):
+    for samples in _blocks(stream, format, rest, length):
         yield samples if resampler is None else resampler.resample_chunk(samples)
     if resampler is not None:
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _read_wav_head(stream: BinaryIO) -> PcmFormat:
-    """Read up to the samples."""
+def _read_wav_head(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
+    """Read up to the samples; and how many bytes of them there are, if the header knows it."""
     format = None
     while len(chunk := _read(stream, 8)) == 8:
         name, length = struct.unpack("<4sI", chunk)
         if name == b"data":
             if format is None:
                 break
-            return format
+            return format, length if 0 < length < _UNKNOWN_LENGTH else None
         body = _read(stream, length + length % 2)
         if name == b"fmt " and len(body) >= 16:
             format = _format(body)
@@ -93,16 +104,20 @@ def _format(body: bytes) -> PcmFormat:
     return PcmFormat(rate, channels, _TYPES[code, bits])
 
 
-def _blocks(stream: BinaryIO, format: PcmFormat, rest: bytes) -> Iterator[Samples]:
+def _blocks(
+    stream: BinaryIO, format: PcmFormat, rest: bytes, length: int | None
+) -> Iterator[Samples]:
     # What is there is taken at once, without waiting for more.
     read = getattr(stream, "read1", stream.read)
+    left = math.inf if length is None else length  # after them a file may have other things to say
     while True:
         whole = len(rest) // format.frame_bytes * format.frame_bytes
         if whole:
             yield _to_samples(rest[:whole], format)
-        block = read(1 << 16)
+        block = read(int(min(1 << 16, left))) if left else b""
         if not block:
             return
+        left -= len(block)
         rest = rest[whole:] + block
 
 

@@ -80,9 +80,11 @@ class LiveTranscriber:
         for piece in segmenter.add(rows, last=last):
             done = piece.start + len(piece.rows)
             words = self._words(self._decoder(piece.rows), piece.start)
-            self._partial = ()
             if words:
                 yield Result(words, final=True)
+            elif self._partial:
+                yield Result((), final=False)
+            self._partial = ()
         if not last:
             # What is silent can be let go of, too, but for what may be the beginning of a word.
             rest = segmenter.held

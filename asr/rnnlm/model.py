@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -152,14 +152,16 @@ def load_rnn(folder: Path) -> RecurrentLM:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         settings = RnnSettings.parse(content["settings"], f"{path}: settings")
+        weights = read_weights(folder / _WEIGHTS)
+        _refuse_other_size(settings, weights)
         model = RecurrentLM(settings, content["words"], content["outside"])
-        model.load_state_dict(read_weights(folder / _WEIGHTS))
+        model.load_state_dict(weights)
     except (
         OSError,
         ValueError,
-        KeyError,
+        LookupError,
         TypeError,
-        RuntimeError,
+        RuntimeError,  # RecursionError is one
         ConfigError,
         ModelError,
     ) as error:
@@ -167,3 +169,14 @@ def load_rnn(folder: Path) -> RecurrentLM:
             f"{folder}: no recurrent language model ({one_line(error)}); train it again"
         ) from None
     return model.eval()
+
+
+def _refuse_other_size(settings: RnnSettings, weights: Mapping[str, Tensor]) -> None:
+    """Raise ModelError where weights are of another size, before memory is taken for this one."""
+    layers = [name for name in weights if name.startswith("lstm.weight_hh_")]
+    sizes = len(layers), weights["lstm.weight_hh_l0"].shape[1], weights["embedding.weight"].shape[1]
+    expected = settings.layers, settings.hidden, settings.embedding
+    if sizes != expected:
+        raise ModelError(
+            f"the weights are of {sizes} layers, units and numbers a word; expected {expected}"
+        )

@@ -2,7 +2,7 @@
 
 import re
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,12 @@ def write_ctm(
     _write_lines(path, lines)
 
 
-def _ctm_lines(
-    identifier: str, words: Sequence[Any], normalizer: Normalizer, name: str
-) -> list[str]:
+def _ctm_lines(identifier: str, words: Any, normalizer: Normalizer, name: str) -> list[str]:
     lines = []
+    if not isinstance(words, list):
+        raise DataError(
+            f"{name}: id '{identifier}': key 'words': {words!r} came; expected a list of objects"
+        )
     for word in words:
         try:
             text, start, end = normalizer(word["text"]), word["start"], word["end"]

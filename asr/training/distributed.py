@@ -1,6 +1,8 @@
 """Data parallel training by torch's own engine: `torchrun` starts one process a device."""
 
+import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,9 +78,18 @@ def join_world(device: torch.device) -> Iterator[World]:
 
 def usable_cores() -> int:
     """Cores that this process may use, which a queue or a container may have limited."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    there = hasattr(os, "sched_getaffinity")  # not on Windows and macOS
+    cores = len(os.sched_getaffinity(0)) if there else os.cpu_count() or 1
+    return min(cores, _quota())
+
+
+def _quota(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Cores whose time a Linux container may use; many where nothing is said of it."""
+    try:
+        time, period = limits.read_text(encoding="ascii").split()
+        return max(1, math.ceil(int(time) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):  # no such file; or "max", which is no number
+        return sys.maxsize
 
 
 def refuse_other_steps(folder: Path, step: int, world: World) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asr.errors import ConfigError, DataError
+from asr.files import refuse_overlap, refuse_unwritable
 from asr.transcript.cues import DEFAULT_CUES, CueSettings
 from asr.transcript.formats import FORMATS, find_format, render, write_transcript
 from asr.transcript.transcript import Transcript
@@ -18,18 +19,31 @@ class Delivery:
     formats: tuple[str, ...] = ()  # none: the text alone, a line a recording
     file: Path | None = None  # for the one recording; with several formats each adds its suffix
     folder: Path | None = None
+    force: bool = False  # whether what stands beside a recording may be overwritten
     cues: CueSettings = DEFAULT_CUES
 
-    def check(self, stems: Sequence[Path]) -> None:
+    def check(self, stems: Sequence[Path], recordings: Sequence[Path] = ()) -> None:
         """Refuse what cannot be done before anything is transcribed.
 
         Args:
             stems: of the files in the folder, one a transcript.
+            recordings: of which they are.
 
         Raises:
-            ConfigError: no such format; transcripts that cannot stand one after the other.
-            DataError: two transcripts would be written into one file.
+            ConfigError: no such format; transcripts that cannot stand one after the other; a
+                recording, or what somebody may have written beside it, would be overwritten.
+            DataError: two transcripts would be written into one file, or nothing can be written
+                where they are to go.
         """
+        self._check_formats(stems)
+        files = [path for stem in stems for path in self._files(stem)]
+        refuse_overlap(recordings, files)
+        if self.folder is not None and not self.force:
+            _refuse_neighbours(files, recordings)
+        for path in {file.parent: file for file in files}.values():
+            refuse_unwritable(path)
+
+    def _check_formats(self, stems: Sequence[Path]) -> None:
         for name in self.formats:
             find_format(name)
         if self.file is not None and self.folder is not None:
@@ -83,15 +97,32 @@ class Delivery:
         return []
 
     def _write_files(self, transcript: Transcript, stem: Path) -> Iterator[DataError]:
-        for name in self.formats or ("txt",):
-            suffix = find_format(name).suffix
-            if self.folder is not None:
-                path = self.folder / stem.parent / (stem.name + suffix)
-            else:
-                assert self.file is not None
-                several = len(self.formats) > 1
-                path = self.file.with_name(self.file.name + (suffix if several else ""))
+        for path, name in self._files(stem).items():
             try:
                 write_transcript(path, transcript, format=name, cue_settings=self.cues)
             except DataError as error:
                 yield error
+
+    def _files(self, stem: Path) -> dict[Path, str]:
+        """The files of a transcript, none where it goes to standard output, and their formats."""
+        found = {}
+        for name in self.formats or ("txt",):
+            suffix = find_format(name).suffix
+            if self.folder is not None:
+                found[self.folder / stem.parent / (stem.name + suffix)] = name
+            elif self.file is not None:
+                several = len(self.formats) > 1
+                found[self.file.with_name(self.file.name + (suffix if several else ""))] = name
+        return found
+
+
+def _refuse_neighbours(files: Sequence[Path], recordings: Sequence[Path]) -> None:
+    """Raise ConfigError where a transcript would take the place of a file beside a recording."""
+    places = {recording.resolve().parent for recording in recordings}
+    there = [path for path in files if path.exists() and path.resolve().parent in places]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise ConfigError(
+            f"{there[0]}{more}: there already, beside a recording, and may be what somebody wrote; "
+            "choose another --output-dir, or overwrite with --force"
+        )

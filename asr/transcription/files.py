@@ -82,7 +82,7 @@ def transcribe_files(
             _tell(source.problem)
         good = [source for source in sources if source.problem is None]
         jobs = [job for source in good for job in _jobs(source, split=split)]
-        delivery.check([Path(job.stem) for job in jobs])
+        delivery.check([Path(job.stem) for job in jobs], [job.source.path for job in jobs])
         if not jobs:
             return False
         transcriber = Transcriber.load(model, device, options)

@@ -16,7 +16,7 @@ from asr.decoding.beam import BeamDecoder, BeamSettings
 from asr.decoding.folder import copy_language_model, load_decoder, save_decoder
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.pool import DecodingPool
-from asr.errors import AsrError
+from asr.errors import AsrError, DataError
 from asr.files import write_text
 from asr.manifest import Utterance
 from asr.recognizer import MANY, Recognizer
@@ -34,8 +34,15 @@ def compute_development_set(
     """Run a model over the utterances to tune on.
 
     Raises:
+        DataError: of some it is not known what was said.
         AsrError: what the first of them fails with.
     """
+    silent = [one.id for one in utterances if one.text is None]
+    if silent:
+        raise DataError(
+            f"{len(silent)} of {len(utterances)} utterances have no key 'text' ('{silent[0]}' "
+            'first), by which decoding is tuned; expected what is said in each, "" for nothing'
+        )
     found: dict[str, Tensor] = {}
     started = time.monotonic()
     for utterance, answer in Recognizer(bundle).log_probs_all(utterances, batch):

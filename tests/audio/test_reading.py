@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +178,18 @@ def test_what_libsndfile_reads_is_found_in_folders(
     soundfile.write(tmp_path / f"a.{suffix}", samples, RATE, format=format, subtype="PCM_16")
     np.testing.assert_allclose(load_audio(tmp_path / f"a.{suffix}").samples, samples, atol=1e-4)
     assert f".{suffix}" in AUDIO_SUFFIXES
+
+
+def test_what_the_system_refuses_to_open_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert problem_of(tmp_path / ("x" * 300 + ".wav")) == "unreadable"
+    (tmp_path / "a.m4a").write_bytes(b"not ours to read")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    # The file's mode would not do: root may read everything.
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(AudioError, match=r"a\.m4a: cannot be opened \(Permission denied\)"):
+        load_audio(tmp_path / "a.m4a")

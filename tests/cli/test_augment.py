@@ -76,8 +76,8 @@ def test_what_is_beyond_full_scale_is_said_and_does_not_wrap_around(
     [
         (["nothing.wav", "out.wav"], "nothing.wav: no such file"),
         (["speech.wav", "out.mp3"], "out.mp3: a WAV file is written; expected a name that"),
-        (["speech.wav", "./speech.wav"], "speech.wav: is the recording itself"),
-        (["speech.wav", "out.wav", "--picture", "speech.wav"], "is the recording itself"),
+        (["speech.wav", "./speech.wav"], "speech.wav: this file is given for two things"),
+        (["speech.wav", "out.wav", "--picture", "speech.wav"], "this file is given for two things"),
         (["speech.wav", "out.wav", "--recipe", "nowhere"], "nowhere: there is no such recipe"),
         (["speech.wav", "out.wav", "--set", "augment.nois={}"], "did you mean 'augment.noise'"),
         (

@@ -1,6 +1,9 @@
 """transcribe, decode and info on a tiny untrained model: what they print, and how they fail."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +205,28 @@ def test_check_against_a_model_names_unknown_characters_and_texts_too_long_for_t
     assert "2 of them unusable" in result.stdout
     assert "'ä' (U+00E4) x 1 in 'cäb'" in result.stdout
     assert "120 characters need 120 encoder frames" in result.stdout
+
+
+def test_decode_writes_no_manifest_over(model: Path, wav: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "m.jsonl"
+    write_manifest(manifest, [Utterance("a", wav, 1.0)])
+    before = manifest.read_bytes()
+    result = run("decode", manifest, "--model", model, "-o", manifest)
+    assert isinstance(result.exception, ConfigError)
+    assert manifest.read_bytes() == before
+
+
+def test_a_weight_without_end_is_refused(model: Path, wav: Path) -> None:
+    result = run("transcribe", wav, "--model", model, "--lm-weight", "inf")
+    assert isinstance(result.exception, ConfigError)
+    assert "lm_weight" in str(result.exception)
+
+
+def test_a_letter_that_the_terminal_does_not_know_ends_nothing(model: Path, tmp_path: Path) -> None:
+    write_noise(tmp_path / "łódź.wav")
+    write_noise(tmp_path / "z.wav")
+    command = [sys.executable, "-m", "asr", "transcribe", "--model", str(model), str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "latin-1"}, check=True
+    )
+    assert [b"\\u0142" in line for line in done.stdout.splitlines()] == [False, True]

@@ -16,13 +16,19 @@ from asr.recognizer import MANY, decoding_pool
 ROOT = Path(__file__).parents[2]
 
 _SLOW = """
-import signal, time
+import os, signal, time
 
 def load_mask():
     return mask
 
 def mask(rows):
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+def load_killed():
+    return killed
+
+def killed(rows):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 def load():
     time.sleep(0.2)
@@ -53,6 +59,20 @@ from asr.decoding.pool import DecodingPool
 if __name__ == "__main__":
     with DecodingPool(slow.load_mask, 1) as pool:
         print(list(pool.decode([("a", torch.zeros(2, 2))])))
+"""
+
+
+_KILLED = """
+import torch, slow
+from asr.decoding.pool import DecodingPool
+from asr.errors import AsrError
+
+if __name__ == "__main__":
+    try:
+        with DecodingPool(slow.load_killed, 1) as pool:
+            list(pool.decode([("a", torch.zeros(2, 2))]))
+    except AsrError as error:
+        print(error)
 """
 
 
@@ -141,3 +161,17 @@ def test_ctrl_c_while_processes_start_is_seen_by_the_one_that_waits_alone(tmp_pa
     while processes_in(running.pid):
         assert time.monotonic() < deadline + 30
         time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ends itself by SIGKILL")
+def test_a_process_that_is_ended_from_outside_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(_SLOW)
+    (tmp_path / "main.py").write_text(_KILLED)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "main.py")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    assert "one of the 1 processes that search was ended from outside" in done.stdout

@@ -40,3 +40,11 @@ def test_the_blank_is_penalised_as_in_the_search() -> None:
     blank = torch.tensor(-2.0).exp().item()
     expected = torch.tensor(0.6 * 0.3 + (0.6 * 0.7 + 0.4 * 0.3) * blank).log().item()
     assert found["a"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_as_many_texts_are_ranked_as_are_wanted() -> None:
+    rows = torch.full((4, 4), 0.25).log()
+    for wanted, listed, found in ((1, 2, 2), (5, 2, 5), (5, 7, 7)):
+        decoder = BeamDecoder(TOKENS, BeamSettings(nbest=wanted))
+        rescorer = Rescorer(decoder, TOKENS, RescoringSettings(nbest=listed))
+        assert len(rescorer(rows)) == found

@@ -8,7 +8,7 @@ from asr.decoding.alignment import align_words
 from asr.decoding.greedy import greedy_decode
 from asr.decoding.hypothesis import Hypothesis
 from asr.decoding.revision import Hotwords, Reviser
-from asr.tokens import Characters
+from asr.tokens import Characters, PhoneTable
 
 TOKENS = Characters(" abcdekny")
 
@@ -89,3 +89,32 @@ def test_the_words_around_keep_their_places() -> None:
 def test_nothing_said_stays_nothing() -> None:
     reviser = Reviser(TOKENS, lexicon=set(), spelling_penalty=0.0, hotwords=Hotwords(("bed",), 9.0))
     assert reviser(found(""), spoken("")) == found("")
+
+
+def test_words_are_weighed_as_they_were_said_not_as_the_dictionary_says_first() -> None:
+    """ "read" was heard as R IY D: its first pronunciation would make any hotword a gain."""
+    dictionary = {"read": (("R", "EH", "D"), ("R", "IY", "D")), "cat": (("K", "AE", "T"),)}
+    table = PhoneTable(
+        dictionary, {phone: phone for phone in ("R", "EH", "IY", "D", "K", "AE", "T")}
+    )
+    ids = [table.symbols.index(phone) for phone in ("R", "IY", "D")]
+    probs = torch.full((3, len(table)), 1e-4)
+    probs[torch.arange(3), ids] = 1.0
+    hypothesis = Hypothesis("read", tuple(ids), (0, 1, 2), 0.0)
+    rows = (probs / probs.sum(dim=1, keepdim=True)).log()
+    assert Reviser(table, hotwords=Hotwords(("cat",), 8.0))(hypothesis, rows) == hypothesis
+    assert Reviser(table, hotwords=Hotwords(("cat",), 99.0))(hypothesis, rows).text == "cat"
+
+
+def test_a_hotword_may_be_said_in_each_of_its_ways() -> None:
+    dictionary = {"read": (("R", "EH", "D"), ("R", "IY", "D")), "rid": (("R", "IH", "D"),)}
+    table = PhoneTable(dictionary, {phone: phone for phone in ("R", "EH", "IY", "IH", "D")})
+    ids = [table.symbols.index(phone) for phone in ("R", "IY", "D")]
+    probs = torch.full((3, len(table)), 1e-4)
+    probs[torch.arange(3), ids] = 1.0
+    rows = (probs / probs.sum(dim=1, keepdim=True)).log()
+    found = tuple(table.encode("rid"))
+    revised = Reviser(table, hotwords=Hotwords(("read",), 1.0))(
+        Hypothesis("rid", found, (0, 1, 2), 0.0), rows
+    )
+    assert (revised.text, revised.tokens) == ("read", tuple(ids))

@@ -163,3 +163,17 @@ def test_a_one_way_model_in_a_long_silence_keeps_nothing(one_way: Bundle) -> Non
     assert [*live.add(noise), *live.finish()] == []
     assert isinstance(live._hearing, CarriedHearing)
     assert len(live._hearing._rows) < 2 / one_way.text_side.frame_seconds
+
+
+def test_what_was_heard_by_mistake_is_taken_back(one_way: Bundle) -> None:
+    """Words that the final search does not confirm do not stay on the screen."""
+    nothing = Hypothesis("", (), (), 0.0)
+    decoder = EmissionDecoder(
+        one_way.text_side,
+        lambda rows: [nothing],
+        draft=lambda rows: [greedy_decode(rows, one_way.tokens)],
+    )
+    live = LiveTranscriber(one_way, decoder)
+    results = [*live.add(talk()), *live.finish()]
+    assert any(result.text for result in results)
+    assert results[-1] == Result((), final=False)

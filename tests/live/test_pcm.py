@@ -67,7 +67,7 @@ def test_an_odd_byte_at_the_end_is_no_sample() -> None:
     ("data", "message"),
     [
         (b"", "nothing came on standard input"),
-        (b"fLaC" + bytes(100), "a compressed file came; --stream expects WAV"),
+        (b"fLaC" + bytes(100), "a file of another kind came; --stream expects WAV"),
         (wav(SAMPLES, 8000, "PCM_24"), "a WAV of 24 bits and type 1 came"),
         (wav(SAMPLES, 8000, "PCM_16")[:30], "the WAV header is damaged"),
         (b"RIFF" + struct.pack("<I", 50) + b"WAVEdata" + bytes(4), "the WAV header is damaged"),
@@ -76,3 +76,16 @@ def test_an_odd_byte_at_the_end_is_no_sample() -> None:
 def test_what_is_no_stream_of_samples_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(AudioError, match=message):
         heard(data)
+
+
+def test_what_follows_the_samples_in_a_wav_is_no_sound() -> None:
+    data = wav(SAMPLES, 8000, "PCM_16") + b"LIST" + struct.pack("<I", 4000) + b"x" * 4000
+    assert len(heard(data)) == len(SAMPLES)
+
+
+@pytest.mark.parametrize("format", ["RF64", "AIFF", "CAF", "AU", "W64"])
+def test_other_files_are_not_heard_as_samples(format: str) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, SAMPLES, 8000, format=format, subtype="PCM_16")
+    with pytest.raises(AudioError, match="a file of another kind came"):
+        heard(file.getvalue())

@@ -1,6 +1,7 @@
 """The recurrent language model: probabilities that are some, training that resumes, files."""
 
 import itertools
+import json
 import math
 import re
 from pathlib import Path
@@ -255,6 +256,11 @@ def test_a_model_survives_its_folder_and_damage_is_noticed(tmp_path: Path) -> No
         (tmp_path / "rnnlm.json").write_text(wrong, encoding="utf-8")
         with pytest.raises(ModelError, match="no recurrent language model"):
             load_rnn(tmp_path)
+    large = json.loads(described)
+    large["settings"]["hidden"] = 10_000_000
+    (tmp_path / "rnnlm.json").write_text(json.dumps(large), encoding="utf-8")
+    with pytest.raises(ModelError, match="the weights are of"):
+        load_rnn(tmp_path)
     (tmp_path / "rnnlm.json").write_text(described, encoding="utf-8")
     (tmp_path / "rnnlm.safetensors").write_bytes(b"x")
     with pytest.raises(ModelError, match="no recurrent language model"):

@@ -76,4 +76,7 @@ def test_a_hypothesis_without_times_has_no_ctm(tmp_path: Path) -> None:
     words: dict[str, Any] = {"a": {"words": ["x"]}}
     with pytest.raises(DataError, match=r"id 'a': 'x' came in 'words'; expected objects"):
         write_ctm(tmp_path / "a.ctm", one, words, normalizer=RULE)
+    number: dict[str, Any] = {"a": {"words": 5}}
+    with pytest.raises(DataError, match=r"id 'a': key 'words': 5 came; expected a list"):
+        write_ctm(tmp_path / "a.ctm", one, number, normalizer=RULE)
     assert not (tmp_path / "a.ctm").exists()

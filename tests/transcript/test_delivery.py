@@ -76,3 +76,24 @@ def test_what_can_be_done_is_not(tmp_path: Path) -> None:
     Delivery(("ctm",)).check(two)
     Delivery(("srt",)).check(two[:1])
     Delivery(("srt", "json"), folder=tmp_path).check(two)
+
+
+def test_a_recording_and_what_stands_beside_it_are_not_overwritten(tmp_path: Path) -> None:
+    talk = tmp_path / "talk.wav"
+    with pytest.raises(ConfigError, match=r"talk\.wav: this file is given for two things"):
+        Delivery(file=talk).check([Path("talk")], [talk])
+    Delivery(folder=tmp_path).check([Path("talk")], [talk])
+    (tmp_path / "talk.txt").write_text("what somebody has written")
+    with pytest.raises(ConfigError, match=r"talk\.txt: there already, beside a recording"):
+        Delivery(folder=tmp_path).check([Path("talk")], [talk])
+    Delivery(folder=tmp_path, force=True).check([Path("talk")], [talk])
+    Delivery(("json",), folder=tmp_path).check([Path("talk")], [talk])
+    Delivery(folder=tmp_path).check([Path("talk")], [tmp_path / "elsewhere" / "talk.wav"])
+
+
+def test_where_nothing_can_be_written_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be written"):
+        Delivery(folder=tmp_path / "file").check([Path("talk")])
+    with pytest.raises(DataError, match="cannot be written"):
+        Delivery(file=tmp_path).check([Path("talk")])
