@@ -36,7 +36,7 @@ def find_model(folder: Path) -> Path:
     shipped = _MODELS / folder
     try:
         named = len(folder.parts) == 1 and not folder.exists() and (shipped / _JSON).is_file()
-        (folder / _JSON).exists()
+        (folder / _JSON).exists()  # tells no more than whether one may ask
     except OSError as error:
         raise ModelError(
             f"{folder}: cannot be opened ({error.strerror}); check its name and your rights to it"

@@ -38,10 +38,10 @@ class Delivery:
         self._check_formats(stems)
         files = [path for stem in stems for path in self._files(stem)]
         refuse_overlap(recordings, files)
-        if self.folder is not None and not self.force:
-            _refuse_neighbours(files, recordings)
         for path in {file.parent: file for file in files}.values():
             refuse_unwritable(path)
+        if self.folder is not None and not self.force:
+            _refuse_neighbours(files, recordings)
 
     def _check_formats(self, stems: Sequence[Path]) -> None:
         for name in self.formats:
@@ -118,7 +118,9 @@ class Delivery:
 
 def _refuse_neighbours(files: Sequence[Path], recordings: Sequence[Path]) -> None:
     """Raise ConfigError where a transcript would take the place of a file beside a recording."""
-    places = {recording.resolve().parent for recording in recordings}
+    # A link is a recording, too, where it lies and where it leads.
+    places = {recording.parent.resolve() for recording in recordings}
+    places |= {recording.resolve().parent for recording in recordings}
     there = [path for path in files if path.exists() and path.resolve().parent in places]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""

@@ -114,19 +114,24 @@ def processes_in(group: int) -> int:
     return sum(int(number) == group and state[0] != "Z" for number, state in lines)
 
 
+def printed(folder: Path, program: str) -> str:
+    """What a program says that has slow decoders."""
+    (folder / "slow.py").write_text(_SLOW)
+    (folder / "main.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, str(folder / "main.py")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    return done.stdout
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not blocked there")
 def test_a_process_is_deaf_to_ctrl_c_from_its_first_moment(tmp_path: Path) -> None:
     """Before it has imported what ignores it."""
-    (tmp_path / "slow.py").write_text(_SLOW)
-    (tmp_path / "main.py").write_text(_MASK)
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "main.py")],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "OMP_NUM_THREADS": "1"},
-        check=True,
-    )
-    assert done.stdout == "[('a', True)]\n"
+    assert printed(tmp_path, _MASK) == "[('a', True)]\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process group")
@@ -165,13 +170,4 @@ def test_ctrl_c_while_processes_start_is_seen_by_the_one_that_waits_alone(tmp_pa
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ends itself by SIGKILL")
 def test_a_process_that_is_ended_from_outside_is_an_error_that_says_so(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text(_SLOW)
-    (tmp_path / "main.py").write_text(_KILLED)
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "main.py")],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "OMP_NUM_THREADS": "1"},
-        check=True,
-    )
-    assert "one of the 1 processes that search was ended from outside" in done.stdout
+    assert "one of the 1 processes that search was ended from outside" in printed(tmp_path, _KILLED)

@@ -1,10 +1,12 @@
 """Devices and processes; several processes are held by the training loop's own test."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from asr.errors import ConfigError
-from asr.training.distributed import World, choose_device, join_world
+from asr.training.distributed import World, _quota, choose_device, join_world, usable_cores
 
 
 @pytest.fixture
@@ -64,3 +66,14 @@ def test_without_torchrun_one_process_is_the_world(monkeypatch: pytest.MonkeyPat
         assert (model.weight.grad.item(), numbers.item()) == (4.0, 2.5)
         assert world.gather(["a", "b"]) == ["a", "b"]
         world.wait()
+
+
+@pytest.mark.parametrize(
+    ("said", "cores"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", 3), ("", 3)]
+)
+def test_a_container_may_have_fewer_cores_than_there_are(
+    said: str, cores: int, tmp_path: Path
+) -> None:
+    (tmp_path / "cpu.max").write_text(said + "\n")
+    assert min(3, _quota(tmp_path / "cpu.max")) == cores
+    assert _quota(tmp_path / "none") >= usable_cores()

@@ -88,7 +88,11 @@ def test_a_recording_and_what_stands_beside_it_are_not_overwritten(tmp_path: Pat
         Delivery(folder=tmp_path).check([Path("talk")], [talk])
     Delivery(folder=tmp_path, force=True).check([Path("talk")], [talk])
     Delivery(("json",), folder=tmp_path).check([Path("talk")], [talk])
-    Delivery(folder=tmp_path).check([Path("talk")], [tmp_path / "elsewhere" / "talk.wav"])
+    elsewhere = tmp_path / "elsewhere" / "talk.wav"
+    Delivery(folder=tmp_path).check([Path("talk")], [elsewhere])
+    talk.symlink_to(elsewhere)
+    with pytest.raises(ConfigError, match="beside a recording"):
+        Delivery(folder=tmp_path).check([Path("talk")], [talk])
 
 
 def test_where_nothing_can_be_written_is_said_at_once(tmp_path: Path) -> None:
