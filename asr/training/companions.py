@@ -8,6 +8,7 @@ meet once a step only get as much slower as their cores are taken.
 import os
 import signal
 import socket
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from asr.training.settings import TrainingSettings
 
 _GOODBYE = 20.0  # seconds that companions have to end by themselves
 _READY = "ready"
+_KILLED = 9  # SIGKILL, which Windows does not name
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -144,6 +146,10 @@ def _accompany(
         reports.put(error)
     except Exception:
         reports.put(traceback.format_exc())
+    finally:
+        # Not by way of Python's end: a thread of gloo's that is then still at work aborts.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _end(processes: list[SpawnProcess]) -> None:
@@ -166,12 +172,13 @@ def _explain(
             raise one from None
     for process in processes:
         process.join(_GOODBYE)
-        if process.exitcode is not None and process.exitcode < 0:
+        if process.exitcode == -_KILLED:
             raise ConfigError(
-                f"training: a process was ended by {signal.Signals(-process.exitcode).name}, most "
-                "likely for want of memory; lower training.cache_gib or training.batch.max_frames, "
-                "or set training.processes=1"
+                "training: a process was ended by SIGKILL, most likely for want of memory; lower "
+                "training.cache_gib or training.batch.max_frames, or set training.processes=1"
             ) from error
+        if process.exitcode:
+            error.add_note(f"A companion process ended with status {process.exitcode}.")
     for one in came:
         if one != _READY:
             error.add_note(f"A companion process said:\n{one}")

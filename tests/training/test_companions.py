@@ -115,6 +115,25 @@ def test_a_bug_of_this_process_keeps_its_words_though_the_companion_fails_too() 
     assert raised.value is error
 
 
+def fail_and_abort(error: Exception) -> None:
+    """One process fails, upon which the other aborts."""
+    try:
+        fail_in(0, error)
+    except RuntimeError:
+        if torch.distributed.get_rank() == 1:
+            os.abort()
+        raise
+
+
+@pytest.mark.slow
+def test_a_bug_of_this_process_keeps_its_words_though_the_companion_aborts_over_it() -> None:
+    error = RuntimeError("mat1 and mat2")
+    with pytest.raises(RuntimeError) as raised, companions(1, fail_and_abort, error):
+        fail_and_abort(error)
+    assert raised.value is error
+    assert raised.value.__notes__ == [f"A companion process ended with status {-signal.SIGABRT}."]
+
+
 def die_in(rank: int) -> None:
     """One process is killed, the others wait for it."""
     with join_world(CPU) as world:
