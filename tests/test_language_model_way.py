@@ -362,6 +362,25 @@ def test_tune_puts_another_language_model_into_a_model_folder(
         assert read_decoder(model) == tuned
 
 
+def test_a_run_decodes_as_tune_left_the_model_of_an_experiment(
+    way: Way, rates: dict[str, float], tmp_path: Path
+) -> None:
+    own = Way(way.folder, tmp_path / "exp")
+    shutil.copytree(way.exp, own.exp)
+    same = ["--set", f"lm.text=[{way.folder / 'text.txt'}]", "--set", "lm.order=2"]
+    assert "running" not in own.run(*same).stderr
+    dev = str(own.exp / "01_prepare/dev.jsonl")
+    tune = ["tune", str(own.exp), dev, "--beam", "1", "--device", "cpu"]
+    said = CliRunner().invoke(app, tune)
+    assert said.exit_code == 0, said.output
+    assert decoder_of(own.exp).settings != decoder_of(way.exp).settings
+    said = own.run(*same)
+    assert " 8 tune       up to date, as asr tune left it" in said.stderr
+    assert "input 'decode' changed; input 'tune' changed" in said.stderr
+    assert decoder_of(own.exp).settings.beam == 1
+    assert own.rate() > way.rate(), "so narrow a beam loses words"
+
+
 @pytest.mark.parametrize("unit", ["words", "characters"])
 def test_tune_warns_of_another_case_before_it_searches(
     way: Way, rates: dict[str, float], tmp_path: Path, unit: str

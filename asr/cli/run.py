@@ -98,7 +98,8 @@ def _point_to_curves(ran: "Sequence[Stage]", folder: Path) -> None:
 
 def _print_plan(statuses: "Sequence[StageStatus]") -> None:
     for found in statuses:
-        words = "up to date" if found.state == "done" else f"would run: {found.reason}"
+        done = ", ".join(filter(None, ["up to date", found.reason]))
+        words = done if found.state == "done" else f"would run: {found.reason}"
         print(f"{found.stage.number:>3} {found.stage.name:<10} {words}")
 
 

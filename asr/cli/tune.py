@@ -51,9 +51,11 @@ def tune(
     The model computes its emissions once; then n-best lists are ranked anew under a grid of
     weights, and of several beams the narrowest is chosen that is as good as the best. All goes into
     the model folder, with a picture of the grid (tune.png), and `asr transcribe` decodes with it
-    from then on. With --beam a model without language model searches, too.
+    from then on, as does `asr run` where the model is an experiment's. With --beam a model without
+    language model searches, too.
     """
     import tempfile
+    from contextlib import ExitStack
     from dataclasses import replace
 
     from asr.batching import BatchSettings
@@ -61,6 +63,8 @@ def tune(
     from asr.decoding.beam import BeamSettings
     from asr.decoding.folder import has_search, load_decoder, read_decoder
     from asr.manifest import read_manifest
+    from asr.recipe.lock import hold_lock
+    from asr.recipe.record import RECORD, record_change
     from asr.shipped import refuse_shipped
     from asr.training.distributed import choose_device
     from asr.tuning.report import compute_development_set, write_tuned
@@ -84,10 +88,12 @@ def tune(
             "blank_penalty": 0.0,
         }
     )
-    with tempfile.TemporaryDirectory() as temporary:
+    with ExitStack() as stack:
+        if (place / RECORD).exists():
+            stack.enter_context(hold_lock(place.parent))
         source = place
         if lm is not None:
-            source = Path(temporary)
+            source = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             _place(lm, source, bundle.tokens, characters=characters)
         decoder = None
         if has_search(source) or before is not None or beam is not None:
@@ -95,6 +101,7 @@ def tune(
             warn_of_spelling(source, decoder, bundle.tokens)
         dev = compute_development_set(bundle, utterances, BatchSettings())
         write_tuned(dev, decoder, settings, source=source, output=place, device=str(where))
+        record_change(place, "asr tune")
     print(place)
 
 

@@ -66,7 +66,7 @@ def run_stages(
         for stage in selected:
             status = experiment.status(stage)
             if status.state == "done" and not force:
-                _say(stage, "up to date")
+                _say(stage, ", ".join(filter(None, ["up to date", status.reason])))
             else:
                 _run(experiment, status, launch)
                 ran.append(stage.name)
@@ -97,7 +97,7 @@ def _run(experiment: Experiment, status: StageStatus, launch: Launch) -> None:
     stage, provenance = status.stage, status.provenance
     assert provenance is not None, f"stage {stage.title}: its inputs should have been made"
     place = experiment.folders[stage.name]
-    _say(stage, f"running: {status.reason or 'forced'}")
+    _say(stage, f"running: {'forced' if status.state == 'done' else status.reason}")
     notice = place.open_partial(provenance, launch)
     if notice:
         _say(stage, notice)

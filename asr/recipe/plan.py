@@ -19,7 +19,7 @@ class StageStatus:
 
     stage: Stage
     state: State
-    reason: str  # why it would run; '' if done
+    reason: str  # why it would run, or who has changed it since; '' if there is nothing to say
     made: bool  # a whole output is there, up to date or not
     seconds: float | None  # that the output took; None: it was not made
     provenance: Provenance | None  # what it would be made from; None: an input is not ready
@@ -124,11 +124,13 @@ def _judge(
     provenance: Provenance | None,
 ) -> tuple[State, str]:
     if record and not reasons:
-        return "done", ""
+        return "done", f"as {record.changed_by} left it" if record.changed_by else ""
     marker = Marker.read(place.partial)
     if marker and place.stage.resumable and marker.provenance == provenance:
         return "partial", "stopped before its end; can go on"
     if record:
+        if record.changed_by:
+            reasons = [*reasons, f"what {record.changed_by} made there will be lost"]
         return "stale", "; ".join(reasons)
     if place.finished.exists():
         return "stale", "damaged: stage.json is missing or cannot be read"

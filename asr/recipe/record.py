@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -65,6 +65,7 @@ class StageRecord:
     runs: int
     version: str  # of this package
     finished: str  # ISO 8601, with the time zone
+    changed_by: str = ""  # the command that has changed the files since
 
     def write(self, folder: Path) -> None:
         """Write it into a folder whose content is complete."""
@@ -84,6 +85,18 @@ class StageRecord:
             if path.stat().st_size != size:
                 return f"damaged: {name} has {path.stat().st_size} bytes, {size} were written"
         return ""
+
+
+def record_change(folder: Path, command: str) -> None:
+    """Note in a finished folder, if it is one, that a command has changed the files in it.
+
+    What the stages after it made from the old files is out of date from then on.
+    """
+    record = StageRecord.read(folder)
+    if record:
+        files = list_files(folder)
+        output = content_hash(folder, files)
+        replace(record, files=files, output=output, changed_by=command).write(folder)
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def _find(stage: Stage, provenance: Provenance, others: Sequence[Path]) -> Path 
     for other in others:
         place = StageFolder(other, stage)
         record = place.record()
-        if record and record.key == provenance.key and not record.damage(place.finished):
+        same = record is not None and record.key == provenance.key and not record.changed_by
+        if record and same and not record.damage(place.finished):
             return place.finished
     return None

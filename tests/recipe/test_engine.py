@@ -19,6 +19,7 @@ from asr.recipe import engine
 from asr.recipe.engine import Stage, plan, resolve_stage, run_stages
 from asr.recipe.folder import StageFolder
 from asr.recipe.lock import hold_lock
+from asr.recipe.record import record_change
 
 Run = Callable[[Path, Mapping[str, Path]], None]
 
@@ -193,6 +194,31 @@ def test_removed_output_is_made_again_and_the_same_content_stops_there(pipeline:
     pipeline.run()
     os.rename(pipeline.folder / "01_prepare", pipeline.folder / "elsewhere")
     assert pipeline.run() == ["prepare"]
+
+
+def test_output_that_a_command_has_changed_stays_and_what_follows_is_made_anew(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.run()
+    train = pipeline.folder / "06_train"
+    (train / "result.txt").write_text("better")
+    (train / "more.txt").write_text("and more")
+    record_change(train, "asr tune")
+    capsys.readouterr()
+    assert pipeline.run() == ["score"]
+    assert "  6 train      up to date, as asr tune left it\n" in capsys.readouterr().err
+    assert "(prepare" in pipeline.text("10_score")
+    assert "better" in pipeline.text("10_score")
+    assert pipeline.run() == []
+    pipeline.settings["train"]["training"]["epochs"] = 11
+    assert pipeline.reason("train").endswith("; what asr tune made there will be lost")
+    assert pipeline.run() == ["train", "score"]
+    assert pipeline.reason("train") == ""
+
+
+def test_a_change_is_noted_only_where_a_stage_was_made(tmp_path: Path) -> None:
+    record_change(tmp_path, "asr tune")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_record_tells_how_the_output_came_about(pipeline: Pipeline) -> None:

@@ -11,6 +11,7 @@ import pytest
 from asr.errors import AudioError, ConfigError, DataError, DivergenceError
 from asr.recipe.config import Recipe
 from asr.recipe.engine import run_stages
+from asr.recipe.record import record_change
 from asr.recipe.share import share_stages
 from asr.recipe.stage import Stage
 from asr.recipe.sweep import Sweep, load_trials
@@ -128,6 +129,19 @@ def test_damaged_work_of_another_experiment_is_not_taken_over(bench: Bench, tmp_
     recipe = Recipe.parse({"name": "x", "corpus": {"name": "table"}}, "")
     taken = share_stages(bench.build(recipe), tmp_path / "new", [bench.folder / "cell=tanh"])
     assert taken == []
+
+
+def test_work_that_a_command_has_changed_since_is_not_taken_over(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.sweep("encoder.cell=tanh")
+    recipe = Recipe.parse(
+        {"name": "x", "corpus": {"name": "table"}, "encoder": {"cell": "tanh"}}, ""
+    )
+    other = bench.folder / "cell=tanh"
+    assert "prepare" in share_stages(bench.build(recipe), tmp_path / "before", [other])
+    record_change(other / "01_prepare", "asr tune")
+    assert share_stages(bench.build(recipe), tmp_path / "after", [other]) == []
 
 
 def test_a_disk_without_links_gets_copies(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
