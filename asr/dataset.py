@@ -64,9 +64,9 @@ class FrontEnd:
 
     def load(self, utterance: Utterance) -> Waveform:
         """Read an utterance at the model's sample rate. Raises AudioError if it is unusable."""
-        whole = utterance.offset == 0.0
-        duration = None if whole and utterance.duration == 0.0 else utterance.duration
-        waveform = load_audio(utterance.audio_path, offset=utterance.offset, duration=duration)
+        waveform = load_audio(
+            utterance.audio_path, offset=utterance.offset, duration=utterance.duration or None
+        )
         refuse_silence(waveform, utterance.audio_path)
         rate = self.extractor.settings.sample_rate
         if waveform.sample_rate != rate:

@@ -8,7 +8,7 @@ from asr.bundle import load_bundle, model_folder, read_description, save_bundle,
 from asr.decoding.folder import DECODER, WORDS
 from asr.decoding.language_model import LANGUAGE_MODEL
 from asr.errors import ConfigError
-from asr.files import whole_file
+from asr.files import whole_folder
 from asr.rnnlm.model import has_rnn, load_rnn, save_rnn
 from asr.weights import Storage
 
@@ -35,15 +35,14 @@ def export_model(model: Path, output: Path, storage: Storage) -> int:
     place = model_folder(model)
     before = stored_as(read_description(place))
     bundle = load_bundle(place)
-    for name in (DECODER, LANGUAGE_MODEL, WORDS):
-        if (place / name).exists():
-            with whole_file(output / name) as temporary:
-                shutil.copyfile(place / name, temporary)
-    if has_rnn(place):
-        save_rnn(output, load_rnn(place), storage)
     card = {"measured_with": before} | dict(bundle.card)
-    # The description comes last: before that, the folder is no model.
-    save_bundle(output, replace(bundle, card=card), storage)
+    with whole_folder(output) as temporary:
+        for name in (DECODER, LANGUAGE_MODEL, WORDS):
+            if (place / name).exists():
+                shutil.copyfile(place / name, temporary / name)
+        if has_rnn(place):
+            save_rnn(temporary, load_rnn(place), storage)
+        save_bundle(temporary, replace(bundle, card=card), storage)
     return folder_bytes(output)
 
 

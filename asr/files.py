@@ -5,11 +5,14 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from asr.errors import ConfigError, DataError
+
+# What a disk says while it is being written to.
+_NO_MORE = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EROFS, getattr(errno, "EDQUOT", errno.EIO)}
 
 
 @contextmanager
@@ -20,7 +23,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     A link goes on leading where it led, and a pipe or a device gets what was written.
 
     Raises:
-        DataError: nothing can be written there.
+        DataError: nothing can be written there, or the disk is full.
     """
     if _is_device(path):
         with _piped_file(path) as temporary:
@@ -33,7 +36,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with _named(path, of=_NO_MORE):
+            yield temporary
         with _named(path):
             # mkstemp makes files private; a result is as readable as any other file of the user's.
             temporary.chmod(0o666 & ~_umask())
@@ -44,6 +48,31 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, and rename it to `path` if the block succeeds.
+
+    `path` is an empty folder, or not there.
+
+    Raises:
+        DataError: nothing can be written there, or the disk is full.
+    """
+    with _named(path):
+        path = _followed(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        with _named(path, of=_NO_MORE):
+            yield temporary
+        with _named(path):
+            temporary.chmod(0o777 & ~_umask())
+            if path.exists():
+                path.rmdir()
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all.
 
@@ -51,6 +80,12 @@ def write_text(path: Path, text: str) -> None:
     """
     with whole_file(path) as temporary, _named(path):
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def refuse_unwritable(path: Path) -> None:
@@ -106,11 +141,13 @@ def _piped_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Say which file an operating system's error is about."""
+def _named(path: Path, *, of: Collection[int] | None = None) -> Iterator[None]:
+    """Say which file an operating system's error is about; `of` are the kinds that are."""
     try:
         yield
     except OSError as error:
+        if of is not None and error.errno not in of:
+            raise
         raise DataError(
             f"{path}: cannot be written ({error.strerror}); check the path, the rights and the disk"
         ) from error

@@ -6,11 +6,13 @@ types are errors that name the key, and the nearest good key where there is one.
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asr.errors import ConfigError
+
+Seed = Annotated[int, Field(ge=0, lt=10**9)]  # every generator of random numbers takes such
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

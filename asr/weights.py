@@ -14,11 +14,11 @@ from typing import Literal
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from asr.errors import ModelError
-from asr.files import whole_file
+from asr.files import write_bytes
 from asr.settings import Settings
 
 Storage = Literal["float32", "bfloat16", "float16", "int8"]
@@ -99,8 +99,7 @@ def as_stored(weights: Mapping[str, Tensor], storage: Storage) -> dict[str, Tens
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], storage: Storage = "float32") -> None:
     """Write a safetensors file, whole or not at all."""
-    with whole_file(path) as temporary:
-        save_file(pack(weights, storage), temporary)
+    write_bytes(path, save(pack(weights, storage)))
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

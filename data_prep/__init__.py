@@ -118,7 +118,8 @@ def fingerprint_files(paths: list[Path]) -> str:
     found = False
     for path in paths:
         for file, relative in sorted(_walk(path, path.name), key=lambda entry: entry[1]):
-            status = file.stat()
+            # A link that leads nowhere counts by itself: what is missing is named elsewhere.
+            status = file.stat(follow_symlinks=file.exists())
             digest.update(f"{relative}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
             found = True
     return digest.hexdigest() if found else ""

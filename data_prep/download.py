@@ -60,6 +60,11 @@ def install(archive: Archive, folder: Path, *, check: Callable[[Path], None]) ->
 
     try:
         unpack(file, folder, inside=archive.inside, check=check_whole)
+    except OSError as error:
+        raise DataError(
+            f"{file}: cannot be unpacked into {folder.parent} ({error.strerror}); check the disk "
+            "and the rights, and run the command again: the download is kept"
+        ) from None
     except DataError:
         # Kept, it would be taken for the download the next time.
         file.unlink()

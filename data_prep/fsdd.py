@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 
 from asr.errors import ConfigError, DataError
 from asr.manifest import Utterance, read_manifest, write_manifest
-from asr.settings import Settings
+from asr.settings import Seed, Settings
 from data_prep import synthesize
 from data_prep.download import Archive, install
 from data_prep.recordings import name_some, read_infos
@@ -56,7 +56,7 @@ class Options(Settings):
     max_digits: int = Field(default=7, ge=1)  # in a string
     silence_min: float = Field(default=0.05, ge=0)  # seconds
     silence_max: float = Field(default=0.4, ge=0)  # seconds
-    seed: int = 0  # of what is joined
+    seed: Seed = 0  # of what is joined
 
     @model_validator(mode="after")
     def _order_ranges(self) -> "Options":

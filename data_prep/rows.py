@@ -146,7 +146,7 @@ def _numbered(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
 def _to_rows(
     lines: Iterator[tuple[int, list[str]]], path: Path, names: Mapping[str, str | None]
 ) -> Iterator[Row]:
-    _, header = next(lines)
+    _, header = next(lines, (0, []))
     columns = _find_columns([name.strip() for name in header], path, names)
     for number, cells in lines:
         if len(cells) == len(header):

@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from asr.audio import Waveform, resample
 from asr.errors import ConfigError, DataError
 from asr.manifest import Utterance, write_manifest
-from asr.settings import Settings
+from asr.settings import Seed, Settings
 from data_prep.espeak import Speech, Synthesizer, variants
 
 FOLDER: str | None = None
@@ -70,7 +70,7 @@ class Options(Settings):
     snr_min: float = Field(default=20.0, ge=0)  # dB, of the white noise below the speech
     snr_max: float = Field(default=50.0, ge=0)  # dB
     sample_rate: int = Field(default=16000, ge=4000)  # Hz
-    seed: int = Field(default=1, ge=0)  # of texts, voices and noise
+    seed: Seed = 1  # of texts, voices and noise
 
     @model_validator(mode="after")
     def _order_ranges(self) -> Self:

@@ -26,7 +26,7 @@ from asr.audio import AUDIO_SUFFIXES, AudioInfo, read_info
 from asr.errors import AudioError, ConfigError, DataError
 from asr.files import write_text
 from asr.manifest import Utterance, write_manifest
-from asr.settings import Settings
+from asr.settings import Seed, Settings
 from data_prep.partition import FEWEST_SPEAKERS, Shares, by_speaker, by_utterance
 from data_prep.rows import Row, read_folder, read_table, walk
 
@@ -51,7 +51,7 @@ class Options(Settings):
     dev: float = Field(default=0.1, gt=0, lt=1)  # share of the utterances, where no column says
     test: float = Field(default=0.1, ge=0, lt=1)  # share of the utterances, where no column says
     max_bad: int = Field(default=0, ge=0)  # rows that may be left out; more of them are an error
-    seed: int = 1  # of the split
+    seed: Seed = 1  # of the split
 
     @model_validator(mode="after")
     def _leave_some_to_train(self) -> Self:

@@ -41,6 +41,7 @@ def unpack(
 
     Raises:
         DataError: the archive is hostile, damaged or lacks `inside`, or `target` exists.
+        OSError: the disk is full, or nothing may be written there.
     """
     if target.exists():
         raise DataError(f"{target}: exists already; remove it to unpack {archive.name} again")
@@ -74,8 +75,6 @@ def _extract(archive: Path, folder: Path) -> None:
         raise DataError(f"{archive}: refused: '{error.filename}' comes twice in it") from None
     except (*_DAMAGED, RuntimeError) as error:
         raise DataError(f"{archive}: damaged archive ({error}); download it again") from None
-    except OSError as error:
-        raise DataError(f"{archive}: cannot be unpacked in {folder.parent} ({error})") from None
 
 
 def _safe_name(member: _Member, archive: Path) -> PurePosixPath:

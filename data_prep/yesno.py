@@ -21,7 +21,7 @@ from pydantic import Field
 from asr.audio import load_audio
 from asr.errors import DataError
 from asr.manifest import Utterance, write_manifest
-from asr.settings import Settings
+from asr.settings import Seed, Settings
 from data_prep.download import Archive, install
 from data_prep.recordings import name_some, read_infos
 from data_prep.word_strings import StringShape, write_strings
@@ -51,7 +51,7 @@ class Options(Settings):
 
     dev: int = Field(default=5, ge=1, le=15)  # files of the 30 for training that go to dev
     strings: int = Field(default=200, ge=0)  # joined from the words of the training files
-    seed: int = 1  # of what is joined
+    seed: Seed = 1  # of what is joined
 
 
 def download(options: Options, corpus: Path) -> None:

@@ -98,6 +98,9 @@ def test_a_manifest_without_the_duration_means_the_whole_file(tmp_path: Path) ->
     path = write(tmp_path / "a.wav", RATE)
     whole = dataset([utterance(path, 0)]).example(0, 0)
     assert torch.equal(whole.features, dataset([utterance(path, RATE)]).example(0, 0).features)
+    rest = dataset([utterance(path, 0, offset=0.25)]).example(0, 0)
+    part = dataset([utterance(path, 3 * RATE // 4, offset=0.25)]).example(0, 0)
+    assert torch.equal(rest.features, part.features)
 
 
 @pytest.mark.parametrize(

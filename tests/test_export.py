@@ -1,6 +1,7 @@
 """Exported models: all that is needed and nothing else, smaller, and true about themselves."""
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from tiny_model import make_bundle
 from typer.testing import CliRunner
 
+from asr import export
 from asr.bundle import load_bundle, read_description, save_bundle
 from asr.cli import app
 from asr.decoding.beam import BeamSettings
@@ -95,6 +97,26 @@ def test_a_folder_with_something_in_it_is_not_written_to(model: Path, tmp_path: 
     export_model(model, tmp_path / "out", "float32")
     with pytest.raises(ConfigError, match="out: is there already; give a new folder"):
         export_model(model, tmp_path / "out", "float32")
+
+
+def test_an_export_that_fails_leaves_nothing_in_the_way(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "save_bundle", fail)
+        with pytest.raises(KeyboardInterrupt):
+            export_model(model, tmp_path / "out", "float32")
+    assert not any((tmp_path / "out").iterdir())
+    export_model(model, tmp_path / "out", "float32")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    (tmp_path / "plain").mkdir()
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("out", "plain")]
+    assert modes[0] == modes[1]
 
 
 def test_a_model_written_before_there_were_small_weights_is_read(model: Path) -> None:

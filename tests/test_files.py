@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from full_disk import no_room_beyond
 
 from asr.errors import ConfigError, DataError
 from asr.files import refuse_overlap, refuse_unwritable, whole_file, write_text
@@ -72,6 +73,30 @@ def test_a_full_disk_is_named_and_leaves_nothing(
     with pytest.raises(DataError, match=r"a\.txt: cannot be written \(No space left on device\)"):
         write_text(tmp_path / "a.txt", "words")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_up_within_the_block_is_named_too(tmp_path: Path) -> None:
+    def fill(size: int) -> None:
+        with whole_file(tmp_path / "a.txt") as temporary, temporary.open("wb") as file:
+            file.write(bytes(size))
+
+    fill(10)
+    with (
+        pytest.raises(DataError, match=r"a\.txt: cannot be written \(File too large\)"),
+        no_room_beyond(1 << 16),
+    ):
+        fill(1 << 17)
+    assert (tmp_path / "a.txt").read_bytes() == bytes(10)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_another_trouble_within_the_block_is_not_taken_for_the_disks(tmp_path: Path) -> None:
+    def read() -> None:
+        with whole_file(tmp_path / "a.txt"):
+            (tmp_path / "none").read_bytes()
+
+    with pytest.raises(FileNotFoundError, match="none"):
+        read()
 
 
 def test_a_link_goes_on_leading_where_it_led(tmp_path: Path) -> None:

@@ -378,7 +378,6 @@ def test_a_run_decodes_as_tune_left_the_model_of_an_experiment(
     assert " 8 tune       up to date, as asr tune left it" in said.stderr
     assert "input 'decode' changed; input 'tune' changed" in said.stderr
     assert decoder_of(own.exp).settings.beam == 1
-    assert own.rate() > way.rate(), "so narrow a beam loses words"
 
 
 @pytest.mark.parametrize("unit", ["words", "characters"])

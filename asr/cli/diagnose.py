@@ -21,7 +21,10 @@ def diagnose(
     *,
     untrained: Annotated[
         bool,
-        typer.Option("--untrained", help="Measure also what each model was before its training."),
+        typer.Option(
+            "--untrained",
+            help="Measure also each model with weights as drawn, before any training.",
+        ),
     ] = False,
     utterances: Annotated[int, typer.Option(help="How many to measure on, drawn by seed.")] = 8,
     frames: Annotated[int, typer.Option(help="Output frames of each, drawn by seed.")] = 4,

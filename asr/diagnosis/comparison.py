@@ -82,7 +82,7 @@ def compare_models(
         bundles: the models, on the device to compute on.
         utterances: what `choose_utterances` chose.
         settings: how much is measured.
-        untrained: measure also what each model was before its training.
+        untrained: measure also each model with weights as drawn, before any training.
 
     Raises:
         AudioError: an utterance cannot be read.
@@ -113,7 +113,10 @@ def compare_models(
 
 
 def untrained_encoder(bundle: Bundle, seed: int) -> Encoder:
-    """The model as it was before its training, if its card knows the seed; else drawn by `seed`."""
+    """The model with weights as they are drawn, by its recipe's seed if its card tells, or `seed`.
+
+    They are what its training began with, unless that went on from another model.
+    """
     device = next(bundle.encoder.parameters()).device
     own = bundle.card.get("seed")
     with torch.random.fork_rng(devices=[]):

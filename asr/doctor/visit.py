@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from asr.bundle import load_bundle
 from asr.doctor.examination import Expected, check_manifest
-from asr.doctor.findings import CheckReport
+from asr.doctor.findings import CheckReport, is_borne
 from asr.doctor.leakage import add_leakage
 from asr.doctor.reading import read_leniently, read_lm_words
 from asr.doctor.settings import CheckSettings, Limits
@@ -39,7 +39,7 @@ class Visit:
         Where an id comes twice or a line is bad, nothing reads the manifest: no share is borne.
         """
         return not self.errors and all(
-            len(report.unusable) <= max_bad_fraction * len(report.utterances)
+            is_borne(len(report.unusable), len(report.utterances), max_bad_fraction)
             and not {"bad-line", "duplicate-id"} & set(report.counts)
             for report in self.reports.values()
         )

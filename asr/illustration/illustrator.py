@@ -49,9 +49,7 @@ class Illustrator:
             AudioError: the recording cannot be used.
         """
         one = subject.utterance
-        whole = one.offset == 0.0 and one.duration == 0.0
-        duration = None if whole else one.duration
-        sound = load_audio(one.audio_path, offset=one.offset, duration=duration)
+        sound = load_audio(one.audio_path, offset=one.offset, duration=one.duration or None)
         rows = [WordRow("heard", subject.words)] if subject.words else []
         return draw_picture(sound, rows)
 

@@ -169,6 +169,9 @@ class _Reader:
             ]
             part = slice(start, start + len(rows))
             words[:, part], values[:, part] = self._parse(rows, order)
+            if (bad := np.isnan(values[:, part]).any(axis=0)).any():
+                self._line += int(bad.argmax()) + 1
+                self._refuse("expected numbers, not nan")
             self._line += len(rows)
             if len(rows) < min(_CHUNK, count - start):
                 self._refuse(f"the file ends after {start + len(rows)} of {count} {order}-grams")
@@ -207,6 +210,7 @@ class _Reader:
             if order == len(columns):
                 return wanted
             keys = ngrams[order - 1].keys(len(self._numbers))
+            keys = keys if len(keys) else np.full(1, -1)
             number = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
             if (keys[number] != wanted).any():
                 self._refuse(

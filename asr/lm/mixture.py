@@ -13,7 +13,8 @@ _CLOSE = 1e-6
 def tune_weight(first: Reals, second: Reals) -> float:
     """The weight of the first of two models that makes a text most probable.
 
-    By expectation maximisation (Jelinek & Mercer 1980).
+    By expectation maximisation (Jelinek & Mercer 1980). Words that neither model has a probability
+    for say nothing of the weight.
 
     Args:
         first: (N,) log-probabilities of the words by one model.
@@ -22,6 +23,8 @@ def tune_weight(first: Reals, second: Reals) -> float:
     Raises:
         DataError: there is no word.
     """
+    told = np.isfinite(first) | np.isfinite(second)
+    first, second = first[told], second[told]
     if len(first) == 0:
         raise DataError(
             "the text to tune the mixture's weight on has no words; expected sentences, one a line"
@@ -58,8 +61,9 @@ def mix(first: NgramModel, second: NgramModel, weight: float) -> NgramModel:
         sorting = np.argsort(number)
         columns = [column[sorting] for column in columns]
         ngrams.append(Ngrams(prefix[sorting].astype(np.int32), columns[-1]))
-        mine = np.log(weight) + _log_prob(first, columns, words)
-        other = np.log1p(-weight) + _log_prob(second, columns, words)
+        with np.errstate(divide="ignore"):  # a weight of 0 is one, too
+            mine = np.log(weight) + _log_prob(first, columns, words)
+            other = np.log1p(-weight) + _log_prob(second, columns, words)
         log_probs.append(np.logaddexp(mine, other))
     return with_backoffs(words, ngrams, log_probs)
 

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from asr.errors import ModelError, one_line
-from asr.files import whole_file
+from asr.files import write_bytes
 from asr.lm.counts import Ngrams
 from asr.lm.kenlm import MOST_WORDS
 from asr.lm.model import NgramModel, Reals
@@ -65,8 +65,7 @@ def write_packed(path: Path, model: NgramModel) -> None:
         if order < model.order:
             weights = np.maximum(model.backoffs[order - 1], _LEAST)
             _add_codes(tensors, f"{order}.backoffs", weights)
-    with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata=_FORMAT)
+    write_bytes(path, save(tensors, metadata=_FORMAT))
 
 
 def read_packed(path: Path) -> NgramModel:

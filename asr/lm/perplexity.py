@@ -3,8 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from asr.errors import DataError
 from asr.lm.counts import BEGIN, END, UNKNOWN, Numbers
 from asr.lm.model import NgramModel
@@ -17,8 +15,8 @@ class Perplexity:
     words: int  # that were predicted, sentence ends included
     sentences: int
     unknown: int  # words that are not in the vocabulary
-    nats: float  # -log-probability of all words
-    unknown_nats: float  # of them, for the words that are not in the vocabulary
+    nats: float  # -log-probability of all words; inf where a model has none for unknown ones
+    known_nats: float  # of the words in the vocabulary
 
     @property
     def all(self) -> float:
@@ -28,7 +26,7 @@ class Perplexity:
     @property
     def known(self) -> float:
         """Perplexity of the words in the vocabulary alone."""
-        return math.exp((self.nats - self.unknown_nats) / max(1, self.words - self.unknown))
+        return math.exp(self.known_nats / max(1, self.words - self.unknown))
 
     @property
     def unknown_rate(self) -> float:
@@ -57,5 +55,5 @@ def measure_perplexity(model: NgramModel, text: Numbers, where: str = "the text"
         sentences=int((text == END).sum()),
         unknown=int(unknown.sum()),
         nats=float(nats.sum()),
-        unknown_nats=float(nats[np.flatnonzero(unknown)].sum()),
+        known_nats=float(nats[~unknown].sum()),
     )

@@ -69,7 +69,10 @@ def _read_entries(path: Path) -> Iterable[tuple[str, Phones]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith(";;;"):
             continue
-        word, *phones = _COMMENT.sub("", line).split()
+        parts = _COMMENT.sub("", line).split()
+        if not parts:
+            continue
+        word, *phones = parts
         if not phones:
             raise DataError(
                 f"{path}, line {number}: '{line.strip()}' has no phones; expected a word, then its "

@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import track
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from asr.augment.settings import AugmentSettings
 from asr.bundle import Bundle, save_bundle
 from asr.dataset import FrontEnd, SpeechDataset
 from asr.encoder.encoder import Encoder
 from asr.features import FeatureExtractor, FeatureStats
-from asr.files import whole_file, write_text
+from asr.files import write_bytes, write_text
 from asr.recipe.config import Recipe
 from asr.recipe.corpus import read_learnable, read_tokens, read_usable
 from asr.recipe.initialization import initialize, start_stats, start_weights
@@ -74,8 +74,7 @@ def stats(recipe: Recipe, folders: Mapping[str, Path], output: Path) -> None:
 
 
 def _write_stats(output: Path, stats: FeatureStats) -> None:
-    with whole_file(output / _STATS) as temporary:
-        save_file({"mean": stats.mean, "std": stats.std}, temporary)
+    write_bytes(output / _STATS, save({"mean": stats.mean, "std": stats.std}))
 
 
 def train_encoder(recipe: Recipe, folders: Mapping[str, Path], output: Path, device: str) -> None:

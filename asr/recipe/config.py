@@ -20,9 +20,10 @@ from asr.lm.settings import NgramSettings
 from asr.recipe.overrides import Override, merge, read_yaml, write_yaml
 from asr.rnnlm.model import RnnSettings
 from asr.rnnlm.training import RnnTrainingSettings
-from asr.settings import Settings
+from asr.settings import Seed, Settings
 from asr.text import NORMALIZER_NAMES
 from asr.tokens import TokenSettings
+from asr.training.denominator import refuse_many_tokens
 from asr.training.settings import TrainingSettings
 from asr.voices import Warps
 from asr.weights import ExportSettings
@@ -88,7 +89,7 @@ class Recipe(Settings):
     """All settings of an experiment; each section is obeyed by the code beside its class."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")  # also names the experiment folder
-    seed: int = 1  # of weights, batches, augmentation and dropout
+    seed: Seed = 1  # of weights, batches, augmentation and dropout
     corpus: CorpusSettings
     normalizer: str = "basic"  # of transcripts; or none; english is for scoring
     test: tuple[str, ...] = ()  # splits to decode; empty: all but train and dev
@@ -124,10 +125,24 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _warps_of_mel_bands(self) -> Self:
-        try:
-            refuse_warps(self.features, self.decoding.warps)
-        except ConfigError as error:
-            raise ValueError(f"decoding.warps: {error}") from None
+        drawn = (self.augment.frequency_warp,) if self.augment.frequency_warp else ()
+        for key, warps in (
+            ("decoding.warps", self.decoding.warps),
+            ("augment.frequency_warp", drawn),
+        ):
+            try:
+                refuse_warps(self.features, warps)
+            except ConfigError as error:
+                raise ValueError(f"{key}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _few_competitors(self) -> Self:
+        if self.training.mmi is not None and self.tokens.kind == "bpe":
+            try:
+                refuse_many_tokens(self.tokens.size)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         return self
 
     @property

@@ -1,11 +1,11 @@
 """Whether CTC can emit the tokens of utterances in the frames that their recordings give."""
 
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from asr.doctor.findings import is_borne, least_bound
 from asr.encoder.subsampling import subsampled
 from asr.errors import DataError
 from asr.manifest import Utterance
@@ -71,7 +71,7 @@ def bear_infeasible(
     )
     more = f"; all of them: {listed}" if len(found) > 5 else ""
     bad, borne = before + len(found), recipe.check.max_bad_fraction
-    if bad <= borne * total:
+    if is_borne(bad, total, borne):
         words = f"    {split}: {len(found)} left out, too short for their tokens: {names}{more}"
         print(words, file=sys.stderr, flush=True)
         return
@@ -80,5 +80,5 @@ def bear_infeasible(
         f"{100 * borne:g} % are borne): {before} by the check, {len(found)} too short for their "
         f"tokens; the first: {names}; all of them: {listed}; check that text and audio belong "
         "together, lower encoder.factor, or --set "
-        f"check.max_bad_fraction={math.ceil(100 * bad / total) / 100}"
+        f"check.max_bad_fraction={least_bound(bad, total)}"
     )

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from asr.bundle import WEIGHTS, load_bundle, model_folder, read_description, read_text_side
 from asr.encoder.encoder import Encoder
 from asr.errors import ConfigError, DataError, ModelError
 from asr.features import FeatureStats
-from asr.files import whole_file
+from asr.files import write_bytes
 from asr.recipe.config import Recipe
 from asr.tokens import TokenTable, describe_characters
 
@@ -145,8 +145,9 @@ def initialize(encoder: Encoder, recipe: Recipe, tokens: TokenTable, output: Pat
     before = bundle.encoder.settings.layers
     added = recipe.encoder.layers - before
     if same and not added:
-        with whole_file(output / _START) as temporary:
-            save_file({name: weight.contiguous() for name, weight in taken.items()}, temporary)
+        write_bytes(
+            output / _START, save({name: weight.contiguous() for name, weight in taken.items()})
+        )
     words = (
         "its tokens are the same"
         if same

@@ -38,14 +38,13 @@ def hold_lock(folder: Path) -> Iterator[None]:
     """Keep other processes out of an experiment folder; nested in one process it does nothing.
 
     Raises:
-        ConfigError: another process is at work there; names it.
+        ConfigError: another process is at work there; names it. Or the folder cannot be made.
     """
     path = folder.resolve() / LOCK
     if path in _held:
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with _opened(folder, path) as file:
         try:
             _try_lock(file)
         except (BlockingIOError, PermissionError):
@@ -59,6 +58,17 @@ def hold_lock(folder: Path) -> Iterator[None]:
         finally:
             _held.discard(path)
             _write(file, "")
+
+
+def _opened(folder: Path, path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: an experiment cannot be written there ({error.strerror}); name another "
+            "folder with --exp"
+        ) from None
 
 
 def _in_use(folder: Path, path: Path) -> str:

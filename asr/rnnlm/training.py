@@ -19,7 +19,7 @@ from asr.lm.counts import BEGIN, Numbers
 from asr.rnnlm.model import RecurrentLM
 from asr.settings import Settings
 from asr.training.checkpoint import Progress as Course
-from asr.training.checkpoint import Trained, load_checkpoint, save_checkpoint
+from asr.training.checkpoint import Trained, load_checkpoint, remove_leftovers, save_checkpoint
 from asr.training.measurements import ALL, GradientGauge
 from asr.training.optimizer import OptimizerSettings, build_optimizer
 from asr.training.precision import Precision, uses_bfloat16
@@ -119,10 +119,11 @@ def train_rnn(
         raise DataError("no sentences for the recurrent language model to learn from or measure on")
     model.to(device)
     training = _Training(model, sentences, measured, settings, folder=folder, seed=seed)
+    remove_leftovers(folder)
     with stop_requests() as stop, training.bar:
         while training.course.epoch < settings.epochs:
             training.epoch(stop)
-    return math.exp(_nats(model, measured))
+    return math.exp(training.course.history[-1]["dev_loss"])
 
 
 class _Training:
@@ -169,14 +170,18 @@ class _Training:
             batches = plan[first : first + count]
             self._step(batches, done / self._settings.epochs)
             course.step, course.batches_in_epoch = course.step + 1, first + len(batches)
-            stopping = stop()
-            if stopping or time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes:
+            if time.monotonic() - self._saved > 60 * self._settings.checkpoint_minutes:
                 self._save()
                 self._report(course.epoch + course.batches_in_epoch / len(plan))
-            if stopping:
-                _say("stopped; the checkpoint is written: run the same command to go on")
-                raise Stopped
+            self._stop_if(stop)
         self._finish_epoch()
+        self._stop_if(stop)
+
+    def _stop_if(self, asked: Callable[[], bool]) -> None:
+        if asked():
+            self._save()
+            _say("stopped; the checkpoint is written: run the same command to go on")
+            raise Stopped
 
     def _report(self, done: float) -> None:
         """Say how far it is, where no bar does, after so many epochs."""

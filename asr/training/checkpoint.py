@@ -1,5 +1,6 @@
 """Checkpoints: all that a killed training needs to go on, written whole or not at all."""
 
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -8,11 +9,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from asr.errors import ModelError, one_line
-from asr.files import whole_file
+from asr.files import write_bytes
 from asr.training.measurements import EpochSums
 from asr.training.moving_average import MovingAverage
 
@@ -67,8 +68,10 @@ class Trained:
 def save_checkpoint(folder: Path, progress: Progress, trained: Trained) -> None:
     """Replace the folder's checkpoint, in one step."""
     state = {"progress": asdict(progress), **trained.state()}
-    with whole_file(folder / CHECKPOINT) as temporary:
-        torch.save(state, temporary)
+    # By way of memory: what torch says of a full disk is no error of the system's.
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(folder / CHECKPOINT, content.getbuffer())
 
 
 def load_checkpoint(folder: Path, trained: Trained) -> Progress | None:
@@ -102,15 +105,13 @@ def load_checkpoint(folder: Path, trained: Trained) -> Progress | None:
 
 def save_epoch(folder: Path, epoch: int, model: nn.Module) -> None:
     """Keep the weights of one epoch."""
-    with whole_file(_epoch_path(folder, epoch)) as temporary:
-        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-        save_file(weights, temporary)
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    write_bytes(_epoch_path(folder, epoch), save(weights))
 
 
 def save_average(folder: Path, average: MovingAverage) -> None:
     """Keep the moving average of the weights."""
-    with whole_file(folder / _AVERAGE) as temporary:
-        save_file(average.average, temporary)
+    write_bytes(folder / _AVERAGE, save(average.average))
 
 
 def load_average(folder: Path) -> dict[str, Tensor] | None:

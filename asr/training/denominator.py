@@ -7,11 +7,23 @@ from torch import Tensor
 
 from asr.dataset import Batch
 from asr.encoder.encoder import Emissions
+from asr.errors import ConfigError
 from asr.features import frame_mask
 from asr.training.loss import ctc_losses
 from asr.training.settings import TrainingData, TrainingSettings
 
+MOST_TOKENS = 200  # each frame of an utterance takes 1.6 MB then, with what the gradient needs
 _END = 0  # no token is the blank, so its place is that of the start and the end of a sentence
+
+
+def refuse_many_tokens(tokens: int) -> None:
+    """Raise ConfigError where there are too many tokens for the trigrams of all."""
+    if tokens > MOST_TOKENS:
+        raise ConfigError(
+            f"training.mmi: {tokens} tokens came; expected at most {MOST_TOKENS}, since each "
+            "competes after each two others, which takes memory by the cube of their number: train "
+            "with phones or characters, or fewer pieces (tokens.size), or leave training.mmi out"
+        )
 
 
 def token_trigrams(sequences: Iterable[Sequence[int]], tokens: int) -> Tensor:
@@ -108,5 +120,6 @@ def competing(
     """What competes with the targets of a training; None where nothing is to."""
     if settings.mmi is None:
         return None
+    refuse_many_tokens(len(data.tokens))
     said = (data.train.targets(index).tolist() for index in range(len(data.train)))
     return Denominator(token_trigrams(said, len(data.tokens)), device)

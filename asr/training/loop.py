@@ -190,7 +190,7 @@ class _Run:
             yield hash((self._seed, self.progress.step, position)) & 0x7FFFFFFFFFFFFFFF, batch
 
     def _rate(self, epochs: float) -> float:
-        losses = [one["dev_loss"] for one in self.progress.history]
+        losses = [one.get("dev_mmi", one["dev_loss"]) for one in self.progress.history]
         share = rate_share(self._settings.schedule, epochs / self._settings.epochs, losses)
         return self._settings.optimizer.learning_rate * share
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import no_room_beyond
 
 from asr.errors import DataError
 from data_prep.download import Archive, fetch, install
@@ -169,6 +170,22 @@ def test_corpus_with_an_empty_file_leaves_nothing(server: Any, tmp_path: Path) -
     with pytest.raises(DataError, match=r"1 files of 0 bytes came, such as b\.wav"):
         install(Archive(server.url, "top"), folder, check=accept)
     assert left_over(folder) == []
+
+
+def test_download_that_finds_no_room_is_kept(server: Any, tmp_path: Path) -> None:
+    server.content = make_archive({"top/a.txt": b"hello", "top/zeros": bytes(1 << 16)})
+    folder = tmp_path / "corpora" / "corpus"
+    archive = Archive(server.url, "top")
+    with (
+        pytest.raises(DataError, match=r"corpus\.archive: cannot be unpacked .*too large.*is kept"),
+        no_room_beyond(1 << 15),
+    ):
+        install(archive, folder, check=accept)
+    assert left_over(folder) == ["corpus.archive"]
+    asked = len(server.ranges)
+    install(archive, folder, check=accept)
+    assert left_over(folder) == ["corpus"]
+    assert len(server.ranges) == asked
 
 
 def test_page_instead_of_an_archive_is_refused(server: Any, tmp_path: Path) -> None:

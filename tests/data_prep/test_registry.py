@@ -74,6 +74,21 @@ def test_fingerprint_follows_name_size_and_time(tmp_path: Path) -> None:
     assert len(set(seen)) == 4
 
 
+def test_link_that_leads_nowhere_counts_by_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "waves_yesno"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"12")
+
+    def look() -> str:
+        return data_prep.corpus_fingerprint("yesno", {}, tmp_path)
+
+    before = look()
+    (folder / "b.wav").symlink_to(tmp_path / "gone.wav")
+    dangling = look()
+    (tmp_path / "gone.wav").write_bytes(b"12")
+    assert len({before, dangling, look()}) == 3
+
+
 def test_corpus_not_there_yet_has_no_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -251,6 +251,7 @@ def test_empty_cell_in_the_split_column_is_a_bad_row(folder):
         (b"", "the file is empty"),
         (b"\xef\xbb\xbf\n\n", "the file is empty"),
         (b"path,text\n", "a header and no rows"),
+        (b",,\n,,\n", "no path column found: .* set path_column"),
         (b"path,text\na.wav,caf\xe9\n", r"my\.csv:2: not UTF-8 \(byte 0xe9\).*save the table"),
         (b'path,text\na.wav,"open\nb.wav,x\n', r"my\.csv:2: not a well-formed row"),
     ],

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from asr.doctor.examination import Expected, check_manifest
-from asr.doctor.findings import CheckReport
+from asr.doctor.findings import CheckReport, is_borne, least_bound
 from asr.doctor.problems import ADVICE
 from asr.doctor.settings import CheckSettings
 from asr.errors import ConfigError, DataError
@@ -194,6 +194,12 @@ def test_too_many_unusable_utterances_stop_and_the_first_five_are_named(record: 
     assert "u4, " in message
     assert "u5" not in message
     assert str(report.findings[0].audio_path) in message
+
+
+@pytest.mark.parametrize(("bad", "total"), [(29, 100), (57, 100), (1, 3), (7, 1000), (0, 0)])
+def test_the_bound_that_is_advised_is_enough(bad: int, total: int) -> None:
+    assert is_borne(bad, total, least_bound(bad, max(1, total)))
+    assert not is_borne(bad + 1, max(1, total), bad / max(1, total))
 
 
 def test_raising_the_bound_is_no_advice_where_nothing_is_borne(record: Recorder) -> None:

@@ -96,6 +96,8 @@ def test_a_file_of_another_toolkit_is_read(tmp_path: Path) -> None:
         ("-0.1 <s> a", "-0.1 <s> b", 14, "not '-0.1 <s> b'"),
         ("-0.1 <s> a", "x <s> a", 14, "not 'x <s> a'"),
         ("-0.1 <s> a", "-0.1 a", 14, "2 fields"),
+        ("-0.1 <s> a", "nan <s> a", 14, "expected numbers, not nan"),
+        ("-0.2\ta </s>", "-0.2\ta </s>\tnan", 15, "expected numbers, not nan"),
         ("-0.1 <s> a", "-0.1 a </s>", 15, "the same 2-gram twice"),
         ("\\2-grams:", "\\3-grams:", 13, r"expected \\2-grams:, not"),
         ("\\end\\", "", 17, "the file ends too early"),
@@ -109,6 +111,15 @@ def test_a_damaged_file_is_refused_by_its_line(
     assert before in BY_HAND
     path.write_text(BY_HAND.replace(before, after))
     with pytest.raises(ModelError, match=rf"a\.arpa, line {line}: .*{words}"):
+        read_arpa(path)
+
+
+def test_longer_ngrams_without_the_shorter_ones_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.arpa"
+    one = "\\1-grams:\n-1 <s> 0\n-1 </s>\n-1 a 0\n"
+    head = "\\data\\\nngram 1=3\nngram 2=0\nngram 3=1\n\n"
+    path.write_text(f"{head}{one}\n\\2-grams:\n\n\\3-grams:\n-1 <s> a </s>\n\n\\end\\\n")
+    with pytest.raises(ModelError, match=r"a 3-gram .* begins with a 2-gram that is not in the"):
         read_arpa(path)
 
 

@@ -8,7 +8,7 @@ import pytest
 from lm_oracle import draw_sentences
 
 from asr.errors import DataError
-from asr.lm.counts import BEGIN, Numbers
+from asr.lm.counts import BEGIN, UNKNOWN, Numbers
 from asr.lm.mixture import mix, tune_weight
 from asr.lm.model import NgramModel, with_backoffs
 from asr.lm.perplexity import measure_perplexity
@@ -71,6 +71,10 @@ def test_perplexity_is_the_inverse_mean_probability(estimate_on: Estimator) -> N
     assert found.unknown_rate == 1 / 4
     with pytest.raises(DataError, match=r"the text: no sentence .*; expected"):
         measure_perplexity(model, numbers(model))
+    model.log_probs[0][UNKNOWN] = -math.inf  # a closed vocabulary
+    closed = measure_perplexity(model, text)
+    assert closed.all == math.inf
+    assert closed.known == pytest.approx(found.known)
 
 
 class TestPruning:
@@ -186,3 +190,13 @@ class TestMixing:
         assert weight == pytest.approx(grid[np.argmin([nats(one) for one in grid])], abs=0.01)
         with pytest.raises(DataError, match="has no words; expected"):
             tune_weight(np.zeros(0), np.zeros(0))
+
+    def test_words_that_neither_model_knows_say_nothing_of_the_weight(self) -> None:
+        rng = np.random.default_rng(1)
+        first, second = np.log(rng.uniform(0.1, 0.9, (2, 50)))
+        alone = np.where(np.arange(50) % 7 == 0, -np.inf, second)
+        never = np.full(3, -np.inf)
+        expected = tune_weight(first, alone)
+        assert 0 < expected < 1
+        found = tune_weight(np.append(first, never), np.append(alone, never))
+        assert found == pytest.approx(expected)

@@ -21,7 +21,8 @@ def written(folder: Path, text: str) -> Path:
 def test_words_are_normalised_and_other_pronunciations_are_theirs(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        ";;; a comment\nREAD  R EH D\n\nREAD(2)  R IY D # present\nRead  R EH D\nIt's IH T S\n",
+        ";;; a comment\n  # another\n"
+        "READ  R EH D\n\nREAD(2)  R IY D # present\nRead  R EH D\nIt's IH T S\n",
     )
     assert load_dictionary(path, BASIC) == {
         "read": (("R", "EH", "D"), ("R", "IY", "D")),

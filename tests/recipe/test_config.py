@@ -120,6 +120,8 @@ def test_mistake_in_the_file_names_file_and_place(recipe: Path, text: str, messa
         ("seed", r"^--set seed: expected key=value"),
         ("=5", r"^--set =5: expected key=value"),
         ("a..b=5", r"expected key=value"),
+        ("seed=-1", r"^--set seed=-1: key 'seed': .*greater than or equal to 0"),
+        ("seed=100000000000000000000", r"^--set seed=1.*: key 'seed': .*less than"),
         ("seed=[1", r"^--set seed=\[1: not valid YAML"),
         ("seed.x=1", r"^--set seed\.x=1: 'seed' is 3 and not a section"),
     ],
@@ -130,6 +132,26 @@ def test_mistake_in_an_override_names_the_override(
     recipe.write_text(GOOD + "seed: 3\n")
     with pytest.raises(ConfigError, match=message):
         load_recipe(recipe, ["normalizer=none", override])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["augment.frequency_warp=0.1"], r"augment\.frequency_warp: warps are of log-mel"),
+        (["decoding.warps=[0.9, 1.1]"], r"decoding\.warps: warps are of log-mel"),
+    ],
+)
+def test_cepstra_cannot_be_warped(recipe: Path, overrides: list[str], message: str) -> None:
+    load_recipe(recipe, overrides)
+    with pytest.raises(ConfigError, match=message):
+        load_recipe(recipe, [*overrides, "features.kind=mfcc"])
+
+
+def test_pieces_that_compete_are_few(recipe: Path) -> None:
+    pieces = ["tokens.kind=bpe", "training.mmi=0.9"]
+    load_recipe(recipe, [*pieces, "tokens.size=100"])
+    with pytest.raises(ConfigError, match=r"training\.mmi: 500 tokens came; .*at most 200"):
+        load_recipe(recipe, pieces)
 
 
 def test_mistakes_from_both_are_told_apart(recipe: Path) -> None:

@@ -587,6 +587,15 @@ def test_second_run_on_one_experiment_names_the_first(runner: Runner) -> None:
         assert str(os.getpid()) in (runner.folder / "exp" / ".lock").read_text()
 
 
+def test_experiment_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(ConfigError, match=r"file.exp: an experiment cannot be written .*--exp"),
+        hold_lock(tmp_path / "file" / "exp"),
+    ):
+        pass
+
+
 def test_processes_of_a_launch_share_one_partial_folder(runner: Runner) -> None:
     runner.start("alone", "prepare").communicate(timeout=30)
     world = {"WORLD_SIZE": "2", "MASTER_PORT": "1234"}

@@ -120,6 +120,33 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("settings", [{}, {"epochs": 1}], ids=["one of three", "the last"])
+def test_a_request_to_stop_while_dev_is_measured_is_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    asked: list[bool] = []
+    measure = training._nats
+
+    def measured(*of: Any) -> float:
+        asked.append(True)
+        return measure(*of)
+
+    (tmp_path / ".checkpoint.pt.x1y2").write_bytes(b"left by a kill")
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "stop_requests", lambda: _Requests(lambda: bool(asked)))
+        patch.setattr(training, "_nats", measured)
+        with pytest.raises(Stopped):
+            train(tmp_path, **settings)
+    assert len(asked) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert progress(tmp_path)["epoch"] == 1
+    resumed, perplexity = train(tmp_path, **settings)
+    whole, expected = train(tmp_path / "whole", **settings)
+    assert perplexity == expected
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_without_a_terminal_each_checkpoint_says_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from full_disk import no_room_beyond
 from torch import nn
 
 import asr
-from asr.errors import ModelError
+from asr.errors import DataError, ModelError
 from asr.training.checkpoint import (
     Progress,
     Trained,
@@ -38,6 +39,21 @@ def make_trained(seed: int) -> Trained:
     average = MovingAverage(model, 0.5)
     average.update(seed)
     return Trained(model, optimizer, average)
+
+
+def test_a_full_disk_is_named_and_the_old_checkpoint_stays(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, Progress(epoch=1), make_trained(1))
+    large = make_trained(1)
+    large.model.register_buffer("large", torch.zeros(1 << 16))
+    with no_room_beyond(1 << 16):
+        with pytest.raises(DataError, match=r"checkpoint\.pt: cannot be written .*and the disk"):
+            save_checkpoint(tmp_path, Progress(epoch=2), large)
+        with pytest.raises(DataError, match=r"epoch-0002\.safetensors: cannot be written"):
+            save_epoch(tmp_path, 2, large.model)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    progress = load_checkpoint(tmp_path, make_trained(2))
+    assert progress is not None
+    assert progress.epoch == 1
 
 
 def test_a_checkpoint_gives_back_weights_optimizer_and_progress(tmp_path: Path) -> None:
@@ -120,14 +136,13 @@ from asr.training.checkpoint import Progress, Trained, save_checkpoint
 folder, model = Path(sys.argv[1]), torch.nn.Linear(3, 2)
 trained = Trained(model, torch.optim.AdamW(model.parameters()), None)
 save_checkpoint(folder, Progress(epoch=1), trained)
-save = torch.save
+write = Path.write_bytes
 
-def half(state, path):
-    save(state, path)
-    os.truncate(path, path.stat().st_size // 2)
+def half(path, content):
+    write(path, content[: len(content) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
 
-torch.save = half
+Path.write_bytes = half
 save_checkpoint(folder, Progress(epoch=2), trained)
 """
 

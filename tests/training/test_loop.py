@@ -198,6 +198,21 @@ def test_where_targets_compete_the_epochs_that_win_best_are_kept(tiny: TinyTrain
     assert all(loss > 0 for loss in losses.values())
 
 
+def test_where_targets_compete_that_loss_decides_on_cuts_of_the_rate(
+    tiny: TinyTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[list[float]] = []
+    whole = loop.rate_share
+
+    def rate_share(settings: Any, done: float, losses: list[float]) -> float:
+        came.append(losses)
+        return whole(settings, done, losses)
+
+    monkeypatch.setattr(loop, "rate_share", rate_share)
+    tiny.train(epochs=3, mmi=0.9, schedule={"kind": "plateau"})
+    assert came[-1] == [one["dev_mmi"] for one in read_metrics(tiny.folder)[:2]]
+
+
 def test_a_finished_training_is_left_as_it_is(
     tiny: TinyTraining, uninterrupted: tuple[nn.Module, Any], same_weights: SameWeights
 ) -> None:
