@@ -14,6 +14,14 @@ from typing import BinaryIO
 from asr.errors import AudioError
 
 
+def refuse_terminal(stream: BinaryIO) -> None:
+    """Raise AudioError where what is to be read as sound is a keyboard."""
+    if stream.isatty():
+        raise AudioError(
+            "-: standard input is the terminal; pipe into it: some-program | asr transcribe -"
+        )
+
+
 @contextmanager
 def standard_input_file(stream: BinaryIO | None = None) -> Iterator[Path]:
     """Copy standard input, to its end, to a temporary file that is removed after the block.
@@ -28,10 +36,7 @@ def standard_input_file(stream: BinaryIO | None = None) -> Iterator[Path]:
         AudioError: nothing comes, it is a terminal, or the disk is full.
     """
     stream = sys.stdin.buffer if stream is None else stream
-    if stream.isatty():
-        raise AudioError(
-            "-: standard input is the terminal; pipe into it: some-program | asr transcribe -"
-        )
+    refuse_terminal(stream)
     with _ended_by_exception(), tempfile.TemporaryDirectory(prefix="asr-") as folder:
         path = Path(folder, "standard-input")
         try:

@@ -17,6 +17,7 @@ from asr.errors import ConfigError
 from asr.live.pcm import read_pcm
 from asr.live.transcriber import LiveTranscriber, Result
 from asr.sources import STANDARD_INPUT
+from asr.standard_input import refuse_terminal
 
 _Piece = TypeVar("_Piece")
 
@@ -40,6 +41,7 @@ def run_live(
     """
     if format not in ("txt", "jsonl"):
         raise ConfigError(f"--format {format}: a stream is written as txt or jsonl")
+    refuse_terminal(sys.stdin.buffer)
     bundle = load_bundle(model, device)
     live = LiveTranscriber(bundle, EmissionDecoder.load(model, options, bundle.text_side))
     if not live.exact:

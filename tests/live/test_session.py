@@ -1,11 +1,15 @@
 """A live session ends at Ctrl-C as it does at the end of the stream."""
 
+import io
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from asr.live.session import _until_interrupted
+from asr.emission_decoder import DecodingOptions
+from asr.errors import AudioError
+from asr.live.session import _until_interrupted, run_live
 
 
 def pieces(interrupted: int) -> Iterator[int]:
@@ -39,3 +43,15 @@ def test_who_presses_twice_wants_out() -> None:
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     stream.close()  # type: ignore[attr-defined]
+
+
+def test_a_keyboard_is_no_stream(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before a model is opened; there is none."""
+
+    class Keyboard(io.BytesIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Keyboard()))
+    with pytest.raises(AudioError, match="standard input is the terminal; pipe into it"):
+        run_live(tmp_path, "cpu", DecodingOptions(), format="txt")
