@@ -14,6 +14,11 @@ from asr.errors import ConfigError
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u00b4": "'", "`": "'"})
 _SPACES = re.compile(r"\s+")
 _NOT_IN_A_WORD = re.compile(r"[^\w\s']|_")
+# Characters that are not seen: within a word they do not end it.
+_UNSEEN = dict.fromkeys([0xAD, 0x2060, 0xFEFF, 0x200E, 0x200F, *range(0x202A, 0x202F)])
+_UNSEEN |= dict.fromkeys(range(0x2066, 0x206A))
+_JOINERS = "\u200c\u200d"  # part of the spelling in Persian and in India, between two letters
+_LONE_JOINER = re.compile(rf"(?<!\S)[{_JOINERS}]+|[{_JOINERS}]+(?!\S)")
 _LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 
 
@@ -22,13 +27,15 @@ def _none(text: str) -> str:
 
 
 def _basic(text: str) -> str:
-    text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower()
-    return _none(_LONE_APOSTROPHE.sub(" ", _NOT_IN_A_WORD.sub(_space_unless_mark, text)))
+    text = unicodedata.normalize("NFC", text.translate(_UNSEEN)).translate(_APOSTROPHES).lower()
+    words = _LONE_APOSTROPHE.sub(" ", _NOT_IN_A_WORD.sub(_space_unless_spelled, text))
+    return _none(_LONE_JOINER.sub("", words))
 
 
-def _space_unless_mark(match: re.Match[str]) -> str:
+def _space_unless_spelled(match: re.Match[str]) -> str:
     # Vowel signs and accents are part of their word (Devanagari), though \w leaves them out.
-    return match.group() if unicodedata.category(match.group()).startswith("M") else " "
+    one = match.group()
+    return one if one in _JOINERS or unicodedata.category(one).startswith("M") else " "
 
 
 def _english(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -35,13 +36,22 @@ class Row:
 
 
 def walk(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted; hidden files and folders are left out."""
-    inside = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path
-        for path in inside
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    """Return all files below a folder, sorted; hidden files and folders are left out.
+
+    Links to folders are followed, and no folder is entered twice.
+    """
+    found: list[Path] = []
+    entered: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = (Path(place, name) for name in names if not name.startswith("."))
+        found += [path for path in paths if path.is_file()]
+    return sorted(found)
 
 
 def read_folder(folder: Path) -> Iterator[Row]:

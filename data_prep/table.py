@@ -33,7 +33,8 @@ from data_prep.rows import Row, read_folder, read_table, walk
 FOLDER: str | None = None
 
 _SAME_SPLIT = {"training": "train", "valid": "dev", "validation": "dev", "val": "dev"}
-_SPLIT_NAME = re.compile(r"[\w.-]+")
+_SAME_SPLIT |= {"development": "dev", "devel": "dev"}
+_SPLIT_NAME = re.compile(r"\w[\w.-]*")
 _NAMED_PROBLEMS = 5
 _LEFT_OUT_FILE = "rejected.tsv"
 
@@ -115,7 +116,10 @@ def fingerprint(options: Options, corpus: Path | None) -> str:
         digest.update(corpus.read_bytes())
         paths = [row.audio for row in _read_rows(corpus, options)]
     for path in paths:
-        state = path.stat() if path.is_file() else None
+        try:
+            state = path.stat() if path.is_file() else None
+        except OSError:  # a text in the place of a path
+            state = None
         digest.update(f"{path}\n{state and (state.st_size, state.st_mtime_ns)}\n".encode())
     return digest.hexdigest()
 

@@ -11,7 +11,7 @@ from asr.text import NORMALIZER_NAMES, Normalizer, _english_rule
 def random_text(rng: random.Random) -> str:
     """Mostly letters, marks, apostrophes and spaces; now and then anything Unicode has."""
     letters = "aBcÀéß\u03a3\u03c3\u0130\u0131ǅ\u0301\u0307\u0345हिन्दी漢字01²"
-    common = letters + "'\u2019`\u00b4_-.,!? \t\n\u00a0"
+    common = letters + "'\u2019`\u00b4_-.,!? \t\n\u00a0\u00ad\u200b\u200c\u200d"
     pieces = []
     for _ in range(rng.randrange(30)):
         anything = chr(rng.randrange(sys.maxunicode + 1))
@@ -51,6 +51,10 @@ def test_normalised_words_are_parted_by_single_spaces(name: str) -> None:
         ("Straße 12", "straße 12"),
         ("हिन्दी में!", "हिन्दी में"),
         ("¿qué?", "qué"),
+        ("می\u200cروم", "می\u200cروم"),
+        ("ශ්\u200dරී\u200d, \u200c-\u200c!", "ශ්\u200dරී"),
+        ("Zeit\u00adung\ufeff \u200fa\u2060b", "zeitung ab"),
+        ("a\u200bb", "a b"),
         ("… \u2013 !", ""),
     ],
 )

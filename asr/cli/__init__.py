@@ -4,6 +4,7 @@ Nothing here may import torch at module level, so that `asr --help` answers at o
 """
 
 import atexit
+import codecs
 import gc
 import io
 import sys
@@ -78,5 +79,17 @@ def _take_anything(stream: object) -> None:
 
     That is half a pair of UTF-16, which JSON may hold, or a letter that a terminal does not know.
     """
-    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-        stream.reconfigure(errors="backslashreplace")
+    if isinstance(stream, io.TextIOWrapper):
+        if stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+        elif stream.errors == "surrogateescape":  # in the C locales, for the names of files
+            codecs.register_error("asr", _escape)
+            stream.reconfigure(errors="asr")
+
+
+def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The bytes of a file's name as they are, anything else as an escape."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.backslashreplace_errors(error)

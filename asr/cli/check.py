@@ -109,6 +109,8 @@ def check(
         )
     if fix:
         _refuse_fix(fix, manifests, remove or [], force=force)
+        given = {"--model": model is not None, "--lm": lm is not None}
+        _refuse_unseen(remove or [], given)
     thresholds = _thresholds(settings or [], max_seconds)
     doctor = Doctor.prepare(
         thresholds,
@@ -156,6 +158,21 @@ def _refuse_fix(fix: Path, manifests: list[Path], remove: list[str], *, force: b
             raise ConfigError(f"--remove {problem}: not a problem; there are: {', '.join(ADVICE)}")
     if not force:
         refuse_existing(fix)
+
+
+def _refuse_unseen(remove: list[str], given: dict[str, bool]) -> None:
+    """Raise ConfigError where --remove names what will not be found, or is not of one utterance."""
+    from asr.doctor.problems import OF_SEVERAL, SEEN_WITH
+
+    for problem in remove:
+        if problem in OF_SEVERAL:
+            raise ConfigError(
+                f"--remove {problem}: several utterances share it, and which of them is to go is "
+                "yours to say: take them out of the manifest by hand"
+            )
+        other = SEEN_WITH.get(problem)
+        if other and not given[other]:
+            raise ConfigError(f"--remove {problem}: found only with {other}; give that, too")
 
 
 def _thresholds(settings: list[str], max_seconds: float | None) -> "Thresholds":

@@ -17,15 +17,20 @@ def compare(
     Error rates with 95 % intervals, parameters, training time, real-time factor of decoding dev.
     Whether two of them really differ is for `asr score` to say, with both their hypotheses.
     """
+    from dataclasses import replace
+
     from asr.recipe.experiments import print_experiments, read_experiment, write_json
     from asr.recipe.stages import build_stages
 
+    folders = list(dict.fromkeys(experiments))
     read = [
         read_experiment(
             folder, lambda recipe: build_stages(recipe, corpus_folder=None, device="cpu")
         )
-        for folder in dict.fromkeys(experiments)
+        for folder in folders
     ]
+    if len({one.name for one in read}) < len(read):
+        read = [replace(one, name=str(folder)) for one, folder in zip(read, folders, strict=True)]
     print_experiments(read)
     if json:
         write_json(json, read)

@@ -51,6 +51,12 @@ ADVICE: dict[Problem, str] = {
     "leak-text": "split by text, or say that the test is on known sentences",
     "likely-wrong": "listen, and correct the transcript or leave it out",
 }
+# What is looked for only with an option of `asr check`.
+SEEN_WITH: dict[str, str] = {"likely-wrong": "--model", "lm-oov": "--lm"}
+# What is told once of several utterances, or of several sets.
+OF_SEVERAL: frozenset[str] = frozenset(
+    {"duplicate-text", "rare-character", "leak-speaker", "leak-audio", "leak-text"}
+)
 STILL_USABLE: frozenset[Problem] = frozenset(ADVICE) - {
     *("unreadable", "empty-audio", "cut-short", "damaged", "wrong-duration", "silent"),
     *("not-finite", "too-short", "too-long", "no-text", "empty-text", "unknown-characters"),

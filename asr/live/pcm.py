@@ -18,6 +18,7 @@ Samples = NDArray[np.float32]
 _OTHERS = (
     *((0, start) for start in (b"fLaC", b"OggS", b"ID3", b"RF64", b"riff", b"FORM", b"caff")),
     *((0, start) for start in (b".snd", b"#!AMR", b"\x1a\x45\xdf\xa3", b"\x30\x26\xb2\x75")),
+    *((0, start) for start in (b"RIFF", b"RIFX")),  # of other kinds than WAVE
     (4, b"ftyp"),
 )
 # A length that a recorder writes who does not know it yet: 0, or about as much as there can be.
@@ -61,7 +62,9 @@ def read_pcm(stream: BinaryIO, sample_rate: int) -> Iterator[Samples]:
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         format, length = _read_wav_head(stream)
         rest = b""
-    elif any(head[at:].startswith(start) for at, start in _OTHERS):
+    elif head[:4] in (b"RIFF", b"RIFX") or any(
+        head[at:].startswith(start) for at, start in _OTHERS
+    ):
         raise AudioError(
             "-: a file of another kind came; --stream expects WAV or plain 16-bit samples: "
             "ffmpeg -i FILE -f wav - | asr transcribe --stream -"
@@ -125,6 +128,10 @@ def _to_samples(data: bytes, format: PcmFormat) -> Samples:
     values = np.frombuffer(data, format.type).reshape(-1, format.channels)
     scale = 1.0 if values.dtype.kind == "f" else 2.0 ** (8 * values.dtype.itemsize - 1)
     samples: Samples = (values / scale).mean(axis=1).astype(np.float32)
+    if not np.isfinite(samples).all():
+        raise AudioError(
+            "-: samples that are not numbers came; check the program before the pipe", "not-finite"
+        )
     return samples
 
 

@@ -60,7 +60,7 @@ def read_experiment(folder: Path, build: Callable[[Recipe], list[Stage]]) -> Exp
     waiting = [status for status in plan(stages, folder) if status.state != "done"]
     scored = read_json(places["score"].finished / SCORES) if finished else []
     return Experiment(
-        name=folder.name or str(folder),
+        name=folder.absolute().name or str(folder),
         settings=recipe.model_dump(mode="json"),
         measured=measure(recipe, stages, folder, finished=finished),
         intervals={

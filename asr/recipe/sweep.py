@@ -8,11 +8,12 @@ EXP/sweep.json, .csv, .md, .png          the results, as `sweep_table` and `swee
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.errors import AsrError, ConfigError, DivergenceError
+from asr.errors import AsrError, ConfigError, DivergenceError, one_line
 from asr.files import write_text
 from asr.recipe.config import Recipe, dump_recipe, load_recipe
 from asr.recipe.engine import duration_in_words, run_stages
@@ -144,7 +145,9 @@ class Sweep:
             started = time.monotonic()
             try:
                 run_stages(trial.stages, trial.folder)
-            except AsrError as error:
+            except Exception as error:
+                if not isinstance(error, AsrError):  # as where memory does not suffice
+                    traceback.print_exc()
                 self._keep(trial, error)
         self._seconds.append(time.monotonic() - started)
 
@@ -153,8 +156,10 @@ class Sweep:
         key = trial.pending_key()
         return self._failures.get(key) or _read_divergence(trial.folder, key)
 
-    def _keep(self, trial: Trial, error: AsrError) -> None:
+    def _keep(self, trial: Trial, error: Exception) -> None:
         key, reason = trial.pending_key(), str(error)
+        if not isinstance(error, AsrError):
+            reason = f"{type(error).__name__}: {one_line(error)}"
         if isinstance(error, DivergenceError):
             # Settings and seed decide it, so it is not tried again until one of them changes.
             reason = reason.removeprefix("training diverged: ")

@@ -43,22 +43,18 @@ class Comparison:
     def evidence(self) -> list[str]:
         """What the verdict rests on, in words."""
         (first, second), test = self.names, self.mapsswe
-        tested = (
-            "not computable: the differences do not vary" if test.p is None else format_p(test.p)
-        )
         z = "" if test.z is None else f", z = {test.z:.2f}"
         return [
             f"fewer errors in: {first} {self.wins[0]:,} utterances, {second} {self.wins[1]:,}; "
             f"as many in {self.ties:,}",
             f"paired bootstrap over {self.units}: {format_p(self.bootstrap_p)}",
-            f"matched-pairs test (MAPSSWE) of {test.segments:,} segments: {tested}{z}",
+            f"matched-pairs test (MAPSSWE) of {test.segments:,} segments: {format_p(test.p)}{z}",
         ]
 
     @property
     def significant(self) -> bool:
         """Whether both tests reject that the systems are equal, at the 5 % level."""
-        p = self.mapsswe.p
-        return p is not None and max(p, self.bootstrap_p) < _SIGNIFICANT
+        return max(self.mapsswe.p, self.bootstrap_p) < _SIGNIFICANT
 
     @property
     def sentence(self) -> str:
@@ -67,7 +63,7 @@ class Comparison:
         better = self.names[second_better]
         points = 100 * abs(self.difference)
         low, high = sorted(100 * (end if second_better else -end) for end in self.interval)
-        p = "p not computable" if self.mapsswe.p is None else format_p(self.mapsswe.p)
+        p = format_p(self.mapsswe.p)
         measured = f"{points:.2f} points, 95 % interval {low:.2f} to {high:.2f}, {p}"
         if self.significant:
             return f"{better} is better by {measured}."

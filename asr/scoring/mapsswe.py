@@ -21,13 +21,13 @@ ENOUGH_SEGMENTS = 50  # the paper's number, from which on the normal distributio
 
 @dataclass(frozen=True)
 class MatchedPairs:
-    """The test's result; z and p are None where the differences do not vary."""
+    """The test's result; z is None where the differences do not vary and are not 0."""
 
     segments: int  # in which one of the systems made an error
     mean: float  # of the first system's errors less the second's, a segment
     deviation: float  # standard, of the same
     z: float | None  # above 0: the first makes more errors
-    p: float | None  # two-sided
+    p: float  # two-sided
 
 
 def matched_pairs(pairs: Iterable[tuple[Alignment, Alignment]]) -> MatchedPairs:
@@ -42,8 +42,10 @@ def matched_pairs(pairs: Iterable[tuple[Alignment, Alignment]]) -> MatchedPairs:
     mean = float(np.mean(differences)) if count else 0.0
     deviation = float(np.std(differences, ddof=1)) if count > 1 else 0.0
     if not deviation:
+        # All differ alike: by chance all signs are the same once in 2 ** (count - 1).
         same = mean == 0.0
-        return MatchedPairs(count, mean, deviation, 0.0 if same else None, 1.0 if same else None)
+        p = 1.0 if same else 2.0 ** (1 - count)
+        return MatchedPairs(count, mean, deviation, 0.0 if same else None, p)
     z = mean / (deviation / math.sqrt(count))
     return MatchedPairs(count, mean, deviation, z, math.erfc(abs(z) / math.sqrt(2)))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from asr.errors import DataError, one_line
 from asr.files import write_text
 from asr.pages import render_page
 from asr.scoring.comparison import Comparison
@@ -115,8 +116,13 @@ def write_json(path: Path, sets: Sequence[Scored], *, comparison: Comparison | N
 
 
 def read_json(path: Path) -> list[dict[str, Any]]:
-    """Read what `write_json` wrote: the summary of each test set."""
-    sets: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["sets"]
+    """Read what `write_json` wrote: the summary of each test set. Raises DataError."""
+    try:
+        sets: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["sets"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({one_line(error)}); run the stage 'score' again"
+        ) from None
     return sets
 
 

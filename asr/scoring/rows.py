@@ -1,5 +1,6 @@
 """The rows of the report's table of utterances, as the page's script takes them."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -111,6 +112,8 @@ def _confidences(words: list[Any], normalizer: Normalizer) -> list[tuple[str, fl
         text = word.get("text") if isinstance(word, dict) else None
         confidence = word.get("confidence") if isinstance(word, dict) else None
         if not isinstance(text, str) or not isinstance(confidence, int | float):
+            return None
+        if not math.isfinite(confidence):
             return None
         # A rule may make two words of one ("it's"): they share its confidence.
         sure = min(max(float(confidence), 0.0), 1.0)

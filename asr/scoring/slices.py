@@ -3,6 +3,7 @@
 Numbers are put into five bins of equally many utterances, unless there are few different ones.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def slice_set(scored: ScoredSet, values: Mapping[str, Any]) -> list[Slice]:
     Returns:
         Slices in the order of the numbers; of other values, the highest word error rate first.
     """
-    known = {key: value for key, value in values.items() if value is not None}
+    known = {key: value for key, value in values.items() if not _is_unknown(value)}
     numeric = all(_is_number(value) for value in known.values())
     labels = _bin_labels(known) if numeric else {key: _show(value) for key, value in known.items()}
     groups: dict[str, list[ScoredUtterance]] = defaultdict(list)
@@ -106,7 +107,7 @@ def slice_values(
 
 
 def _known(values: Mapping[str, Any]) -> bool:
-    return any(value is not None for value in values.values())
+    return not all(map(_is_unknown, values.values()))
 
 
 def _words_per_second(
@@ -114,6 +115,10 @@ def _words_per_second(
 ) -> float | None:
     seconds = attributes.get(utterance.id, {}).get("duration")
     return utterance.words.reference_length / seconds if seconds else None
+
+
+def _is_unknown(value: object) -> bool:
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _is_number(value: object) -> bool:
@@ -129,7 +134,7 @@ def _bin_labels(values: Mapping[str, float]) -> dict[str, str]:
     ordered = dict(sorted(values.items(), key=lambda item: item[1]))
     different = sorted(set(ordered.values()))
     if len(different) <= _FEW_VALUES:
-        return {key: f"{value:g}" for key, value in ordered.items()}
+        return {key: _exact(value) for key, value in ordered.items()}
     numbers = np.array(list(ordered.values()))
     inner = np.quantile(numbers, np.arange(1, _BINS) / _BINS)
     bins: Sequence[int] = np.searchsorted(inner, numbers, side="left").tolist()
@@ -137,7 +142,12 @@ def _bin_labels(values: Mapping[str, float]) -> dict[str, str]:
         one: (numbers[np.equal(bins, one)].min(), numbers[np.equal(bins, one)].max())
         for one in set(bins)
     }
-    return {
-        key: f"{ends[one][0]:.4g} to {ends[one][1]:.4g}"
-        for key, one in zip(ordered, bins, strict=True)
-    }
+    named = {one: f"{low:.4g} to {high:.4g}" for one, (low, high) in ends.items()}
+    if len(set(named.values())) < len(named) or numbers.dtype.kind == "i":
+        named = {one: f"{_exact(low)} to {_exact(high)}" for one, (low, high) in ends.items()}
+    return {key: named[one] for key, one in zip(ordered, bins, strict=True)}
+
+
+def _exact(value: float) -> str:
+    """12.0 -> "12", 0.1 -> "0.1": as many digits as the number has."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,5 +1,6 @@
 """What `asr score` prints: rates with intervals, slices, confusions, two systems side by side."""
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,9 @@ from asr.scoring.slices import Slice
 from asr.text import Normalizer
 
 _SHOWN_CHANGES = 20
+_RATES = ("utterances", "words", "WER", "95 %", "CER", "SER", "sub", "del", "ins")
+_NAME_WIDTH = 8  # characters of a name that a terminal shows beside each other, at least
+_PADDING = 3  # of each column of a table, its line included
 
 
 def print_analyses(
@@ -64,24 +68,12 @@ def print_table(sets: Sequence[Mapping[str, Any]]) -> None:
         sets: what `ScoredSet.to_json` gives of each, and `read_json` gives back; those written by
             an earlier version have no intervals.
     """
-    table = Table()
-    table.add_column("test set", overflow="fold")
-    for heading in ("utterances", "words", "WER", "95 %", "CER", "SER", "sub", "del", "ins"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for scored in sets:
-        table.add_row(scored["name"], *_rate_cells(scored))
-    print_wide(table)
+    _print_rates("test set", [(scored["name"], _rate_cells(scored)) for scored in sets])
 
 
 def print_slices(key: str, slices: Sequence[Slice]) -> None:
     """Print a row for each slice on stdout."""
-    table = Table()
-    table.add_column(key, overflow="fold")
-    for heading in ("utterances", "words", "WER", "95 %", "CER", "SER", "sub", "del", "ins"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for one in slices:
-        table.add_row(one.label, *_rate_cells(one.to_json()))
-    print_wide(table)
+    _print_rates(key, [(one.label, _rate_cells(one.to_json())) for one in slices])
 
 
 def print_confusions(confusions: Confusions, most: int) -> None:
@@ -158,6 +150,27 @@ def print_wide(table: Table) -> None:
     width = None if sys.stdout.isatty() else 160
     # markup and emoji off: a test set named "[digits]" is no style.
     Console(width=width, markup=False, emoji=False, highlight=False).print(table)
+
+
+def _print_rates(key: str, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Print a row for each name; a narrow terminal gets the names and the first figures whole."""
+    widths = [
+        max(map(len, column)) for column in zip(_RATES, *(cells for _, cells in rows), strict=True)
+    ]
+    shown = len(_RATES)
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - _NAME_WIDTH - _PADDING - 1
+        while shown > 1 and sum(widths[:shown]) + _PADDING * shown > room:
+            shown -= 1
+    table = Table()
+    table.add_column(key, overflow="fold")
+    for heading in _RATES[:shown]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, cells in rows:
+        table.add_row(name, *cells[:shown])
+    print_wide(table)
+    if shown < len(_RATES):
+        print(f"no room in this terminal for {', '.join(_RATES[shown:])}: make it wider")
 
 
 def _rate_cells(scored: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """Transcripts to score, from manifests, hypothesis files, Kaldi's text, sclite's trn and ctm."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +153,13 @@ def _records(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple[int, st
             raise DataError(
                 f"{where}: key 'text': {text!r} came; expected a transcript, '' if empty"
             )
+        speaker, duration = record.get("speaker"), record.get("duration")
+        if not isinstance(speaker, str | int | None):
+            raise DataError(f"{where}: key 'speaker': {speaker!r} came; expected a name")
+        if speaker is not None:
+            record["speaker"] = str(speaker)
+        if not isinstance(duration, int | float | None) or not math.isfinite(duration or 0):
+            raise DataError(f"{where}: key 'duration': {duration!r} came; expected seconds")
         yield number, identifier, record
 
 

@@ -176,6 +176,28 @@ def test_a_problem_that_there_is_not_cannot_be_removed(
     assert "--remove clip: not a problem; there are: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        ("likely-wrong", "found only with --model"),
+        ("lm-oov", "found only with --lm"),
+        ("leak-audio", "several utterances share it"),
+        ("duplicate-text", "several utterances share it"),
+    ],
+)
+def test_what_will_not_be_found_or_not_alone_cannot_be_removed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    problem: str,
+    message: str,
+) -> None:
+    manifest = make_manifest(tmp_path / "a", ["yes"])
+    assert run(monkeypatch, manifest, "--fix", tmp_path / "b.jsonl", "--remove", problem) == 2
+    assert f"--remove {problem}: {message}" in capsys.readouterr().err
+    assert not (tmp_path / "b.jsonl").exists()
+
+
 def test_a_limit_can_be_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,18 @@ def test_experiments_that_have_only_begun_are_compared_by_their_settings(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_experiments_of_one_name_are_told_apart_by_their_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, layers in (("a/x", 1), ("b/x", 2)):
+        Path(name).mkdir(parents=True)
+        dump_recipe(default_recipe([f"encoder.layers={layers}"]), Path(name))
+    assert run(monkeypatch, "a/x", "b/x", "--json", "out.json") == 0
+    written = json.loads(Path("out.json").read_text())["experiments"]
+    assert [one["name"] for one in written] == ["a/x", "b/x"]
+
+
 def test_what_is_no_experiment_ends_with_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

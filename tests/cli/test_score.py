@@ -1,5 +1,6 @@
 import html
 import json
+import os
 import re
 import subprocess
 import sys
@@ -68,6 +69,59 @@ def test_an_unknown_normaliser_ends_with_status_2(
 ) -> None:
     assert run(monkeypatch, *files, "--normalizer", "baisc") == 2
     assert "normalizer 'baisc' is not known; known: none, basic, english" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_gets_names_and_whole_numbers(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for columns, last in ((80, "CER"), (200, "ins")):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert run(monkeypatch, *files) == 0
+        out = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+        head, row = (
+            [cell.strip() for cell in line.replace("┃", "│").split("│")[1:-1]]
+            for line in out.splitlines()
+            if "┃ " in line or "│ " in line
+        )
+        assert head[-1] == last
+        assert "…" not in out.split("95 %:")[0]
+        assert ("make it wider" in out) == (last == "CER")
+        assert len(row) == len(head)
+
+
+def test_half_a_pair_of_utf_16_is_an_escape_in_the_c_locale(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "text": "x\\ud800"}\n')
+    command = [sys.executable, "-m", "asr", "score", *[str(tmp_path / "a.jsonl")] * 2]
+    done = subprocess.run(
+        [*command, "--show-normalised"],
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert b"x\\ud800" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"speaker": ["a"]}, "key 'speaker': ['a'] came"),
+        ({"duration": "1.5"}, "key 'duration': '1.5' came"),
+        ({"duration": float("nan")}, "key 'duration': nan came"),
+    ],
+)
+def test_references_are_what_they_should_be(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: dict[str, object],
+    message: str,
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"id": "a", "text": "x"} | more) + "\n")
+    assert run(monkeypatch, path, path) == 2
+    assert f"{path}:1: {message}" in capsys.readouterr().err
 
 
 def test_scoring_does_not_import_torch(files: tuple[Path, Path]) -> None:

@@ -327,6 +327,19 @@ def test_folder_without_recordings_is_an_error(tmp_path):
         _prepare(tmp_path / "in")
 
 
+def test_fingerprint_of_a_text_in_the_place_of_a_path_is_one(folder):
+    path = _write(folder, ["path,text", f"{'long ' * 99},clips/01.wav", *_rows()])
+    assert len(fingerprint(Options(), path)) == 64
+
+
+def test_linked_folder_is_read_and_is_entered_once(recordings, tmp_path_factory):
+    (recordings / "ann").rename(tmp_path_factory.mktemp("elsewhere") / "ann")
+    elsewhere = next(tmp_path_factory.getbasetemp().glob("elsewhere*/ann"))
+    (recordings / "ann").symlink_to(elsewhere)
+    (elsewhere / "again").symlink_to(recordings)
+    assert len(_all(_prepare(recordings))) == 20
+
+
 def test_fingerprint_changes_with_the_table_and_with_a_recording(folder):
     path = _write(folder, ["path,text", *_rows()])
     marks = [fingerprint(Options(), path)]

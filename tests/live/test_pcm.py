@@ -68,6 +68,9 @@ def test_an_odd_byte_at_the_end_is_no_sample() -> None:
     [
         (b"", "nothing came on standard input"),
         (b"fLaC" + bytes(100), "a file of another kind came; --stream expects WAV"),
+        (b"RIFF" + bytes(4) + b"AVI " + bytes(90), "a file of another kind came"),
+        (b"RIFX" + bytes(4) + b"WAVE" + bytes(90), "a file of another kind came"),
+        (wav(SAMPLES * np.nan, 8000, "FLOAT"), "samples that are not numbers came"),
         (wav(SAMPLES, 8000, "PCM_24"), "a WAV of 24 bits and type 1 came"),
         (wav(SAMPLES, 8000, "PCM_16")[:30], "the WAV header is damaged"),
         (b"RIFF" + struct.pack("<I", 50) + b"WAVEdata" + bytes(4), "the WAV header is damaged"),

@@ -234,6 +234,22 @@ def test_other_failures_are_rows_too_and_are_tried_again(bench: Bench) -> None:
     assert bench.ran == ["score"]
 
 
+def test_what_is_no_error_of_the_users_does_not_stop_the_others_either(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(stage: str, recipe: Recipe) -> None:
+        if stage == "train" and recipe.encoder.cell == "tanh":
+            raise RuntimeError("can't allocate memory:\n you tried to allocate 28 GB")
+
+    bench.fail = fail
+    rows = bench.sweep(CELLS)
+    assert [(row.outcome, row.reason) for row in rows] == [
+        ("failed", "RuntimeError: can't allocate memory: you tried to allocate 28 GB"),
+        ("done", ""),
+    ]
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_what_all_share_fails_but_once(bench: Bench) -> None:
     def fail(stage: str, recipe: Recipe) -> None:
         if stage == "tokens":

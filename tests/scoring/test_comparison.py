@@ -105,7 +105,12 @@ def test_few_segments_and_few_units_are_cautioned_about() -> None:
     assert result.caution.startswith("only 20 segments")
     result = compare(scored("A", [1, 0]), scored("B", [0, 0]))
     assert result.caution.startswith("only 2 utterances to draw from")
-    assert "p not computable" in result.sentence
+    assert "p = 1" in result.sentence
+
+
+def test_a_system_that_is_always_one_error_better_is_better() -> None:
+    result = compare(scored("A", [1] * 30), scored("B", [0] * 30))
+    assert result.sentence.startswith("B is better by")
 
 
 def test_other_utterances_cannot_be_compared() -> None:

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -45,6 +46,23 @@ def test_many_numbers_are_put_into_five_bins_of_equal_size(hundred: ScoredSet) -
     assert [one.summary.utterances for one in slices] == [20] * 5
     assert [one.label for one in slices][:2] == ["0 to 1.9", "2 to 3.9"]
     assert [one.summary.words.rate for one in slices] == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+def test_long_numbers_are_not_merged_and_what_is_none_is_not_known(hundred: ScoredSet) -> None:
+    ids = hundred_ids(hundred)
+    days = {key: 20240101 + number for number, key in enumerate(ids)}
+    slices = slice_set(hundred, days)
+    assert [one.label for one in slices][:2] == ["20240101 to 20240120", "20240121 to 20240140"]
+    two = slice_set(hundred, {key: 20240101 + (number > 9) for number, key in enumerate(ids)})
+    assert [(one.label, one.summary.utterances) for one in two] == [
+        ("20240101", 10),
+        ("20240102", 90),
+    ]
+    close = slice_set(hundred, {key: 1e6 + number / 100 for number, key in enumerate(ids)})
+    assert [one.summary.utterances for one in close] == [20] * 5
+    gaps = slice_set(hundred, days | {ids[0]: math.nan, ids[1]: math.inf})
+    assert (gaps[-1].label, gaps[-1].summary.utterances) == ("(not known)", 2)
+    assert len(gaps) == 6
 
 
 def hundred_ids(one: ScoredSet) -> list[str]:
