@@ -89,7 +89,10 @@ _Trn = Annotated[
     typer.Option(help="Also write PREFIX.ref.trn and PREFIX.hyp.trn (two: .hyp1.trn, .hyp2.trn)."),
 ]
 _Pra = Annotated[Path | None, typer.Option(help="Also write every alignment as text, as sclite.")]
-_Ctm = Annotated[Path | None, typer.Option(help="Also write the recognised words with times.")]
+_Ctm = Annotated[
+    Path | None,
+    typer.Option(help="Also write the recognised words with times, each normalised by itself."),
+]
 
 
 def score(

@@ -45,7 +45,9 @@ def write_ctm(
     *,
     normalizer: Normalizer,
 ) -> None:
-    """Write the words with their times, normalised; the recordings are the utterance ids.
+    """Write the words with their times, each normalised by itself; the recordings are the ids.
+
+    A rule that makes one word of several, as `english` does of numbers, makes others there.
 
     Raises:
         DataError: a hypothesis has text and no times.
