@@ -40,6 +40,11 @@ class Grid:
         row, column = places[np.argmin(((places - middle) ** 2).sum(axis=1))]
         return float(self.lm_weights[row]), float(self.word_bonuses[column])
 
+    def best_bonus(self, lm_weight: float) -> float:
+        """The bonus with the fewest errors at one weight, the nearest there is."""
+        row = self.errors[np.abs(self.lm_weights - lm_weight).argmin()]
+        return float(self.word_bonuses[np.flatnonzero(row == row.min())].mean())
+
 
 def search_grid(
     lists: Sequence[Sequence[Candidate]],

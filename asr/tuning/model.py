@@ -27,6 +27,7 @@ from asr.scoring.error_rate import ErrorCounts, sum_counts, word_errors
 from asr.scoring.error_rate import align_words as align_texts
 from asr.tokens import TokenTable
 from asr.tuning.beams import BeamRow, as_good, beams_to_try, choose_beam
+from asr.tuning.grid import Candidate
 from asr.tuning.rescoring import tune_rescoring, with_neural
 from asr.tuning.weights import Tuned, tune_weights
 from asr.voices import Warps
@@ -127,8 +128,9 @@ def tune_decoder(
     if decoder is not None:
         chosen = settings
         if decoder.has_language_model or decoder.lexicon is not None:
+            rank = None if rnn is None else partial(_errors_ranked, rnn)
             weights = tune_weights(
-                decoder, settings, dev.log_probs, dev.references, dev.tokens, pool
+                decoder, settings, dev.log_probs, dev.references, dev.tokens, pool, rank
             )
             rates |= _steps(decoder, weights)
             chosen = weights.settings
@@ -163,6 +165,11 @@ def tune_decoder(
     return TunedDecoder(
         description, rates, (before, after), weights, beams, modes.texts, modes.seconds
     )
+
+
+def _errors_ranked(rnn: RecurrentLM, lists: Sequence[Sequence[Candidate]]) -> int:
+    """Word errors that are left where a recurrent model helps to rank the lists of a search."""
+    return tune_rescoring(with_neural(lists, rnn), neural=True)[1].errors
 
 
 def _steps(decoder: BeamDecoder, weights: Tuned) -> dict[str, ErrorCounts]:

@@ -6,10 +6,10 @@ takes a second; then the search is done once more with the best, and its lists j
 until nothing better is found (the outer loop of minimum error rate training, Och 2003).
 
 The penalty of the blank is raised step by step, with all of this at each step, as long as that
-leaves fewer errors.
+leaves fewer errors. Where another model ranks the lists again, the weight is lowered at last.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,13 +30,16 @@ _LM_WEIGHTS = (np.arange(41) / 20).tolist()
 _WORD_BONUSES = (np.arange(-8, 21) / 4).tolist()
 _ROUNDS = 4
 _PENALTY = 1.0  # nats, from one blank penalty to the next
+_LESS = 0.2  # from one weight of the n-grams to the next, where lists are ranked again
+
+Rank = Callable[[Sequence[Sequence[Candidate]]], int]
 
 
 @dataclass(frozen=True)
 class Tuned:
     """What tuning has found."""
 
-    settings: BeamSettings
+    settings: BeamSettings  # also of the lists; the counts are without ranking
     grid: Grid
     rounds: int  # searches of the whole set
     alone: ErrorCounts  # without the language model; with a lexicon where there is one
@@ -54,6 +57,7 @@ def tune_weights(
     references: Sequence[str],
     tokens: TokenTable,
     pool: DecodingPool[Sequence[Hypothesis]] | None = None,
+    rank: Rank | None = None,
 ) -> Tuned:
     """Find the weights and the blank penalty with the fewest word errors on a development set.
 
@@ -64,18 +68,41 @@ def tune_weights(
         references: what was said in each, normalised.
         tokens: the table of the V tokens.
         pool: of processes with the same decoder.
+        rank: errors that are left where another model ranks the lists of a search again; None:
+            none does.
     """
     first = _Searches(decoder, log_probs, references, tokens, pool)
     alone = first.search(settings.model_copy(update={"lm_weight": 0.0})).first
-    best = _tune(first, settings, alone)
+    best, its = _tune(first, settings, alone), first
     while True:
         penalty = {"blank_penalty": best.settings.blank_penalty + _PENALTY}
         searches = _Searches(decoder, log_probs, references, tokens, pool)
         more = _tune(searches, best.settings.model_copy(update=penalty), alone)
         rounds = best.rounds + more.rounds
         if more.after.errors >= best.after.errors:
-            return replace(best, rounds=rounds)
+            best = replace(best, rounds=rounds)
+            return best if rank is None else _with_less(its, best, rank)
         best = replace(more, rounds=rounds, before=best.before, plain=best.plain)
+        its = searches
+
+
+def _with_less(searches: "_Searches", best: Tuned, rank: Rank) -> Tuned:
+    """Lower the weight of the n-grams step by step, as long as ranking then leaves fewer errors.
+
+    A search that has the last word wants more of them than one that finds what there is to choose
+    from.
+    """
+    errors, rounds = rank(best.lists), searches.done
+    while (weight := round(best.settings.lm_weight - _LESS, 2)) > 0:
+        weights = {"lm_weight": weight, "word_bonus": best.grid.best_bonus(weight)}
+        settings = best.settings.model_copy(update=weights)
+        found = searches.search(settings)
+        fewer = rank(found.lists)
+        if fewer >= errors:
+            break
+        errors = fewer
+        best = replace(best, settings=settings, oracle=found.oracle, lists=found.lists)
+    return replace(best, rounds=best.rounds + searches.done - rounds)
 
 
 def _tune(searches: "_Searches", settings: BeamSettings, alone: ErrorCounts) -> Tuned:

@@ -14,9 +14,10 @@ from asr.lm.settings import NgramSettings
 from asr.lm.training import train_ngrams
 from asr.tokens import Characters, Pieces
 from asr.tuning.account import account_for, grid_lines
-from asr.tuning.grid import Grid
+from asr.tuning.grid import Candidate, Grid
 from asr.tuning.model import DevelopmentSet, TunedDecoder, tune_decoder
 from asr.tuning.picture import draw_grid
+from asr.tuning.weights import tune_weights
 
 TOKENS = Characters(" ab")
 
@@ -128,6 +129,32 @@ def test_a_blank_that_is_too_probable_is_penalised_as_far_as_it_helps(
     assert (rates["tuned"], rates["higher blank penalty"]) == (1.0, 0.0)
     assert tuned.texts["tuned"] == ["ab"] * 2
     assert "blank penalty 1" in "\n".join(account_for(tuned, 60.0))
+
+
+@pytest.mark.parametrize(
+    ("errors", "steps"), [([5, 4, 4], 1), ([5, 5], 0), ([5, 4, 3], 2), ([5, 6], 0)]
+)
+def test_a_search_has_less_of_the_ngrams_where_ranking_makes_more_of_that(
+    make_decoder: Callable[..., BeamDecoder], errors: list[int], steps: int
+) -> None:
+    decoder = make_decoder(["aa", "ab", "ba"], text="aa ab\n" * 20 + "ba\n")
+    rows, left, ranked = [unsure("aa ab", "aa ba")] * 3, iter(errors), []
+
+    def rank(lists: Sequence[Sequence[Candidate]]) -> int:
+        ranked.append(lists)
+        return next(left)
+
+    given = (decoder, decoder.settings, rows, ["aa ab"] * 3, TOKENS)
+    alone, tuned = tune_weights(*given), tune_weights(*given, rank=rank)
+    assert len(ranked) == len(errors)
+    assert tuned.lists is ranked[steps]
+    weight = alone.settings.lm_weight - 0.2 * steps
+    assert tuned.settings.lm_weight == pytest.approx(weight)
+    assert tuned.settings.word_bonus == (
+        tuned.grid.best_bonus(weight) if steps else alone.settings.word_bonus
+    )
+    assert (tuned.after, tuned.plain) == (alone.after, alone.plain)
+    assert tuned.rounds == alone.rounds + len(errors) - 1
 
 
 def test_a_search_without_anything_has_a_beam_and_no_weights(
