@@ -48,7 +48,9 @@ def walk(folder: Path) -> list[Path]:
             folders.clear()
             continue
         entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        seen = (name for name in folders if not name.startswith("."))
+        # Links last: what lies in the folder itself keeps its own names.
+        folders[:] = sorted(seen, key=lambda name: (Path(place, name).is_symlink(), name))
         paths = (Path(place, name) for name in names if not name.startswith("."))
         found += [path for path in paths if path.is_file()]
     return sorted(found)

@@ -49,6 +49,13 @@ def test_of_equally_good_pairs_the_middle_one_is_taken() -> None:
     grid = Grid(np.arange(4.0), np.arange(4.0) / 10, errors, 10)
     weight, bonus = grid.best()
     assert (weight, bonus) == (1.0, pytest.approx(0.2))
+    assert grid.best_bonus(1.1) == pytest.approx(0.2)
+    assert grid.best_bonus(5.0) == pytest.approx(0.3)
+
+
+def test_a_bonus_between_two_good_ones_need_not_be_good() -> None:
+    errors = np.array([[3, 9, 9, 3]])
+    assert Grid(np.ones(1), np.arange(4.0), errors, 10).best_bonus(1.0) in (0.0, 3.0)
 
 
 def test_the_weights_of_two_models_are_those_with_the_fewest_errors() -> None:

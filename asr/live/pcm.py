@@ -62,9 +62,7 @@ def read_pcm(stream: BinaryIO, sample_rate: int) -> Iterator[Samples]:
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         format, length = _read_wav_head(stream)
         rest = b""
-    elif head[:4] in (b"RIFF", b"RIFX") or any(
-        head[at:].startswith(start) for at, start in _OTHERS
-    ):
+    elif any(head[at:].startswith(start) for at, start in _OTHERS):
         raise AudioError(
             "-: a file of another kind came; --stream expects WAV or plain 16-bit samples: "
             "ffmpeg -i FILE -f wav - | asr transcribe --stream -"

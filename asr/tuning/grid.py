@@ -41,9 +41,14 @@ class Grid:
         return float(self.lm_weights[row]), float(self.word_bonuses[column])
 
     def best_bonus(self, lm_weight: float) -> float:
-        """The bonus with the fewest errors at one weight, the nearest there is."""
+        """The bonus with the fewest errors at one weight, or the nearest to it that was tried.
+
+        Of several the one in the middle of them.
+        """
         row = self.errors[np.abs(self.lm_weights - lm_weight).argmin()]
-        return float(self.word_bonuses[np.flatnonzero(row == row.min())].mean())
+        places = np.flatnonzero(row == row.min())
+        middle = np.abs(places - places.mean()).argmin()
+        return float(self.word_bonuses[places[middle]])
 
 
 def search_grid(

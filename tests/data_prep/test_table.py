@@ -337,7 +337,10 @@ def test_linked_folder_is_read_and_is_entered_once(recordings, tmp_path_factory)
     elsewhere = next(tmp_path_factory.getbasetemp().glob("elsewhere*/ann"))
     (recordings / "ann").symlink_to(elsewhere)
     (elsewhere / "again").symlink_to(recordings)
-    assert len(_all(_prepare(recordings))) == 20
+    (recordings / "a").symlink_to(recordings / "jo")
+    items = _all(_prepare(recordings))
+    assert len(items) == 20
+    assert {name.split("-")[0] for name in items} == {"ann", "jo"}
 
 
 def test_fingerprint_changes_with_the_table_and_with_a_recording(folder):
